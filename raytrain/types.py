@@ -1,0 +1,169 @@
+"""The vocabulary every layer shares: batches, progress, losses, and the protocols that parts implement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Batch", "BatchTransform", "Callback", "FitState", "Loader", "Objective", "Progress", "StepLoss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One batch of windows.
+
+    Attributes:
+        inputs: Signal `[B, C, T]` (or a mapping of named views, each with leading dimension B).
+        targets: Class indices, int64 `[B]`.
+        conditions: Per-sample tensors `[B]`: `shaft_speed_rpm`, `load`, `recording` (index), `window_start`
+            (sample within the recording), ...
+    """
+
+    inputs: Tensor | Mapping[str, Tensor]
+    targets: Tensor
+    conditions: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return int(self.targets.shape[0])
+
+    def to(self, device: torch.device) -> Batch:
+        """Return this batch on `device`; itself when it is there already."""
+        if self.targets.device == device:
+            return self
+        inputs = (
+            self.inputs.to(device, non_blocking=True)
+            if isinstance(self.inputs, Tensor)
+            else {name: view.to(device, non_blocking=True) for name, view in self.inputs.items()}
+        )
+        conditions = {name: value.to(device, non_blocking=True) for name, value in self.conditions.items()}
+        return Batch(inputs, self.targets.to(device, non_blocking=True), conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where training stands; everything that changes during training is a pure function of this.
+
+    Attributes:
+        epoch: Epochs completed before the current one, from 0.
+        step: Optimizer steps completed, from 0.
+        fraction: `step` over the planned total, in [0, 1].
+    """
+
+    epoch: int
+    step: int
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepLoss:
+    """What an objective returns for one batch.
+
+    Attributes:
+        total: The scalar to minimise, mean over the batch's samples, with its graph.
+        logits: Class scores `[B, K]`, for the metrics.
+        terms: Named parts of `total`, detached scalars, for the log.
+    """
+
+    total: Tensor
+    logits: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class FitState:
+    """What callbacks see of a run in progress. Only `stop_reason` and `metrics` are theirs to change.
+
+    Attributes:
+        model: The model being trained, without its DDP wrapper.
+        optimizer: Its optimizer.
+        progress: Where training stands.
+        metrics: The metrics of the latest epoch, by key (`train/loss`, `val/macro_f1`, ...).
+        history: One mapping of metrics per completed epoch.
+        stop_reason: None while training should go on; a callback sets it to end training after this epoch.
+        is_writer: True on the one worker that may write files (rank 0).
+        snapshot: Call it to get everything needed to resume exactly (model, optimizer, RNG, callbacks, ...).
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    progress: Progress
+    metrics: dict[str, float]
+    history: list[dict[str, float]]
+    snapshot: Callable[[], dict[str, Any]]
+    stop_reason: str | None = None
+    is_writer: bool = True
+
+
+class Loader(Protocol):
+    """A sized iterable of batches, shuffled by epoch as a pure function of (seed, epoch)."""
+
+    def __len__(self) -> int:
+        """Return the number of batches per epoch."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Iterate over the batches of the current epoch."""
+        ...
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What one step minimises. It never calls backward."""
+
+    def __call__(self, model: nn.Module, batch: Batch, progress: Progress) -> StepLoss:
+        """Return the loss of `model` on `batch`."""
+        ...
+
+
+class BatchTransform(Protocol):
+    """Augmentation or time-frequency transform of a batch, on the batch's device."""
+
+    in_evaluation: bool
+
+    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:
+        """Return the transformed batch."""
+        ...
+
+
+class Callback:
+    """Base of all callbacks: six hooks that do nothing, and empty state. Override what is needed.
+
+    ::
+
+        on_fit_start
+          for each epoch: on_epoch_start
+            for each optimizer step: on_step_end
+            (evaluation)
+            on_epoch_end      <- may set state.stop_reason, may add to state.metrics
+            on_checkpoint     <- metrics, history and stop decision of the epoch are final
+        on_fit_end            <- always, also after an error
+    """
+
+    def on_fit_start(self, state: FitState) -> None:
+        """Before the first (or first resumed) epoch."""
+
+    def on_epoch_start(self, state: FitState) -> None:
+        """Before the first step of an epoch."""
+
+    def on_step_end(self, state: FitState) -> None:
+        """After each optimizer step."""
+
+    def on_epoch_end(self, state: FitState) -> None:
+        """After the evaluation of an epoch, on every worker, with metrics reduced over workers."""
+
+    def on_checkpoint(self, state: FitState) -> None:
+        """After all `on_epoch_end`: save or report; nothing of the epoch changes any more."""
+
+    def on_fit_end(self, state: FitState) -> None:
+        """After the last epoch, also when it ended by an error."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what must survive an interruption; plain values and tensors only."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
