@@ -37,7 +37,7 @@ sweep: venv ## the main job: a small sweep on the embedded data, ending in a lea
 test: venv ## every test
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-unit: venv ## the tests that need neither Ray nor real recordings, and the doctests
+unit: venv ## the fast tests and the doctests: nothing that starts Ray
 	$(BIN)/pytest --ignore=tests/ray --ignore=tests/integration $(PYTEST_ARGS)
 
 lint: venv ## ruff: rules and formatting
