@@ -46,7 +46,8 @@ def node_faults(node: ast.AST, path: Path) -> Iterator[str]:
         case ast.Call(func=ast.Name(id="print")) if path.parts[0] != "cli":
             yield f"line {node.lineno}: prints; only cli may"
         case ast.FunctionDef() | ast.AsyncFunctionDef():
-            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            # From the docstring on: a command's signature is its list of options.
+            lines = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
             if lines > MAX_FUNCTION_LINES:
                 yield f"{node.name} has {lines} lines, the limit is {MAX_FUNCTION_LINES}"
 
@@ -116,7 +117,7 @@ GOOD = '"""Doc."""\n\n__all__ = ["public"]\n\n\ndef public() -> None:\n    """Do
         ("data/a.py", GOOD.replace('"""Do."""', "return"), "public is public and has no docstring"),
         ("data/a.py", GOOD + "from . import b\n", "line 8: a relative import"),
         ("data/a.py", GOOD + "print()\n", "line 8: prints; only cli may"),
-        ("data/a.py", GOOD + "    pass\n" * 80, "public has 82 lines, the limit is 80"),
+        ("data/a.py", GOOD + "    pass\n" * 80, "public has 81 lines, the limit is 80"),
         ("data/a.py", GOOD + "# more\n" * 300, "has 307 lines, the limit is 300"),
         ("data/utils.py", GOOD, "is not named by its concept"),
     ],
