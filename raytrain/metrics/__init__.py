@@ -1,1 +1,1 @@
-"""metrics."""
+"""Metrics that are exact over samples, whatever the batches and workers."""

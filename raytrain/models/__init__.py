@@ -1,1 +1,1 @@
-"""models."""
+"""Models: one file per architecture, and the table that names them."""

@@ -1,1 +1,1 @@
-"""objectives."""
+"""Objectives: what one training step minimises."""

@@ -1,1 +1,1 @@
-"""optim."""
+"""Optimizers, parameter groups and learning-rate schedules, and the tables that name them."""

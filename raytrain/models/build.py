@@ -1,0 +1,33 @@
+"""The models by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from raytrain.errors import ConfigError, nearest
+from raytrain.models.cnn1d import CNN1D
+from raytrain.models.wdcnn import WDCNN
+
+__all__ = ["MODELS", "create_model"]
+
+MODELS: dict[str, type[nn.Module]] = {
+    "cnn1d": CNN1D,
+    "wdcnn": WDCNN,
+}
+"""Name -> class, called as `cls(in_channels, num_classes, *, settings...)`."""
+
+
+def create_model(name: str, *, in_channels: int, num_classes: int, settings: Mapping[str, Any]) -> nn.Module:
+    """Create the model `name` for signals `[B, in_channels, T]` and `num_classes` classes.
+
+    Weights are drawn from torch's global generator, which the caller seeds.
+
+    Raises:
+        ConfigError: No model has this name, or a setting is impossible.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"model.name: there is no model {name!r}; {nearest(name, MODELS)}")
+    return MODELS[name](in_channels, num_classes, **settings)
