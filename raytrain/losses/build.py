@@ -18,9 +18,7 @@ LOSSES: dict[str, type[nn.Module]] = {
 """Name -> class, called as `cls(targets, num_classes, *, settings...)` with the training targets."""
 
 
-def create_criterion(
-    name: str, *, settings: Mapping[str, Any], targets: Tensor, num_classes: int
-) -> nn.Module:
+def create_criterion(name: str, *, settings: Mapping[str, Any], targets: Tensor, num_classes: int) -> nn.Module:
     """Create the loss `name`, whose `forward(logits, targets)` is a mean over samples.
 
     Args:

@@ -13,9 +13,7 @@ from raytrain.losses.class_weights import compute_class_weights
 __all__ = ["CrossEntropy", "cross_entropy"]
 
 
-def cross_entropy(
-    logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, smoothing: float = 0.0
-) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
     r"""Return the mean over samples of the smoothed, weighted cross-entropy.
 
     With `p` the softmax of a sample's logits and `y` its class, the sample's loss is::
@@ -33,9 +31,7 @@ def cross_entropy(
             scale.
         smoothing: Share of the target spread evenly over all classes.
     """
-    total = functional.cross_entropy(
-        logits, targets, weight=weight, label_smoothing=smoothing, reduction="sum"
-    )
+    total = functional.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing, reduction="sum")
     return total / targets.shape[0]
 
 

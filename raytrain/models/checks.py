@@ -34,9 +34,7 @@ def check_dropout(dropout: float) -> None:
 def check_odd(name: str, value: int) -> None:
     """Raise ConfigError unless `value` is odd, which lets padding keep the length and the alignment."""
     if value % 2 == 0:
-        raise ConfigError(
-            f"model.{name} must be odd, so that padding keeps the length; got {value}, try {value + 1}"
-        )
+        raise ConfigError(f"model.{name} must be odd, so that padding keeps the length; got {value}, try {value + 1}")
 
 
 def check_signal(signal: Tensor, *, in_channels: int, minimum_length: int) -> None:

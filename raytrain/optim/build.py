@@ -39,9 +39,7 @@ def create_optimizer(name: str, model: nn.Module, *, settings: Mapping[str, Any]
     return OPTIMIZERS[name](model, **settings)
 
 
-def create_schedule(
-    name: str, optimizer: Optimizer, *, total_steps: int, settings: Mapping[str, Any]
-) -> LRScheduler:
+def create_schedule(name: str, optimizer: Optimizer, *, total_steps: int, settings: Mapping[str, Any]) -> LRScheduler:
     """Create the schedule `name` for a run of `total_steps` optimizer steps; step it once after each.
 
     To resume, create optimizer and schedule as before, then load both states.

@@ -70,9 +70,7 @@ def sgd(
     if not 0 <= momentum < 1:
         raise ConfigError(f"optimizer.momentum must be at least 0 and below 1, got {momentum:g}")
     if nesterov and momentum == 0:
-        raise ConfigError(
-            "optimizer.nesterov needs momentum: raise optimizer.momentum above 0, or nesterov: false"
-        )
+        raise ConfigError("optimizer.nesterov needs momentum: raise optimizer.momentum above 0, or nesterov: false")
     groups = get_parameter_groups(model, lr=lr, weight_decay=weight_decay)
     return torch.optim.SGD(groups, momentum=momentum, nesterov=nesterov, fused=True)
 

@@ -26,9 +26,7 @@ def test_only_the_first_convolution_strides() -> None:
 
 
 @pytest.mark.parametrize(("depth", "stride", "kernel_size"), [(1, 1, 1), (3, 4, 9), (4, 8, 9), (5, 3, 31)])
-def test_minimum_length_is_the_shortest_the_layers_can_take(
-    depth: int, stride: int, kernel_size: int
-) -> None:
+def test_minimum_length_is_the_shortest_the_layers_can_take(depth: int, stride: int, kernel_size: int) -> None:
     model = CNN1D(1, 3, depth=depth, stride=stride, kernel_size=kernel_size).eval()
     assert model.features(torch.randn(2, 1, model.minimum_length)).shape[-1] == 1
     with pytest.raises(RuntimeError, match=r"(?i)output size"):
