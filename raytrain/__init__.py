@@ -1,1 +1,26 @@
-"""raytrain."""
+"""Train and tune deep models that diagnose bearing faults from vibration, on one machine or a Ray cluster.
+
+Names are loaded when they are first used, so that `import raytrain` and `raytrain --help` stay light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raytrain.tuning.api import load_result, train, tune
+
+__all__ = ["load_result", "train", "tune"]
+
+_HOMES = {"load_result": "raytrain.tuning.api", "train": "raytrain.tuning.api", "tune": "raytrain.tuning.api"}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
+    if name not in _HOMES:
+        raise AttributeError(f"module 'raytrain' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -99,7 +99,20 @@ class FitState:
 
 
 class Loader(Protocol):
-    """A sized iterable of batches, shuffled by epoch as a pure function of (seed, epoch)."""
+    """A sized iterable of batches, shuffled by epoch as a pure function of (seed, epoch).
+
+    Attributes:
+        global_sizes: Samples of each batch of an epoch, over all workers together.
+    """
+
+    @property
+    def global_sizes(self) -> Sequence[int]:
+        """Return the samples of each batch over all workers."""
+        ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of epoch `epoch`, counted from 0."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""

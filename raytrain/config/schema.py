@@ -1,4 +1,4 @@
-"""Every setting of a training run and of a sweep: frozen pydantic models that forbid unknown fields.
+"""Every setting of a training run: frozen pydantic models that forbid unknown fields.
 
 A *part* (model, loss, optimizer, ...) is a name and keyword settings. Its settings are checked against the signature
 of what the name stands for by `raytrain.config.build`, so this module knows no part by name and imports no torch.
@@ -6,36 +6,38 @@ of what the name stands for by `raytrain.config.build`, so this module knows no 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from raytrain.errors import nearest
+
 __all__ = [
-    "BaselineConfig",
-    "Choice",
+    "METRICS",
+    "Config",
     "DataConfig",
-    "Distribution",
     "EarlyStoppingConfig",
-    "Grid",
-    "IntUniform",
-    "LogUniform",
     "Part",
-    "ResourceConfig",
-    "SchedulerConfig",
-    "SearchConfig",
-    "SpaceConfig",
     "SplitConfig",
     "TrainConfig",
-    "Uniform",
     "WindowConfig",
 ]
 
-Scalar: TypeAlias = bool | int | float | str | None
+METRICS: Mapping[str, Literal["min", "max"]] = {
+    "val/loss": "min",
+    "val/accuracy": "max",
+    "val/balanced_accuracy": "max",
+    "val/macro_f1": "max",
+    "val/recording_accuracy": "max",
+    "val/recording_macro_f1": "max",
+}
+"""What a run can be judged by, and whether less or more of it is better."""
 
 
-class _Config(BaseModel):
+class Config(BaseModel):
+    """Base of all configurations: frozen, and an unknown field is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
 
 
@@ -52,12 +54,12 @@ class Part(BaseModel):
         return dict(self.model_extra or {})
 
 
-class SplitConfig(_Config):
+class SplitConfig(Config):
     """How recordings are divided into training, validation and test parts."""
 
-    rule: Literal[
-        "by-recording", "by-block", "by-load", "by-severity", "by-bearing", "by-dataset", "random"
-    ] = "by-recording"
+    rule: Literal["by-recording", "by-block", "by-load", "by-severity", "by-bearing", "by-dataset", "random"] = (
+        "by-recording"
+    )
     """What may not be shared between parts: a recording, a block of time, a load, a severity, a bearing, a data set."""
     train: list[str | float] | None = None
     """Groups (loads, severities, ...) that may be trained on; all that are in no other part when absent."""
@@ -85,7 +87,7 @@ class SplitConfig(_Config):
         return self
 
 
-class DataConfig(_Config):
+class DataConfig(Config):
     """Which recordings, what to predict, and how they are split. The same for all trials of a sweep."""
 
     source: str = "rolling"
@@ -103,7 +105,7 @@ class DataConfig(_Config):
     split: SplitConfig = SplitConfig()
 
 
-class WindowConfig(_Config):
+class WindowConfig(Config):
     """How a recording becomes the windows a model sees."""
 
     length: int = Field(default=2048, ge=16)
@@ -135,7 +137,7 @@ class WindowConfig(_Config):
         return self
 
 
-class EarlyStoppingConfig(_Config):
+class EarlyStoppingConfig(Config):
     """End a run whose metric no longer improves."""
 
     patience: int = Field(default=10, ge=1)
@@ -144,9 +146,7 @@ class EarlyStoppingConfig(_Config):
     """The least change that counts as an improvement."""
 
 
-
-
-class TrainConfig(_Config):
+class TrainConfig(Config):
     """One training run, complete."""
 
     data: DataConfig = DataConfig()
@@ -168,146 +168,32 @@ class TrainConfig(_Config):
     """CPU threads of each worker."""
     early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
     metric: str = "val/macro_f1"
-    """Which epoch is best: the checkpoint kept, and what early stopping watches."""
-    mode: Literal["max", "min"] = "max"
+    """Which epoch is best: the checkpoint kept, and what early stopping and a sweep's search watch."""
+    mode: Literal["max", "min"] | None = None
+    """Whether less or more of the metric is better; follows from the metric."""
     seed: int = Field(default=0, ge=0)
 
-
-class _Distribution(_Config):
-    when: dict[str, Scalar | list[Scalar]] = {}
-    """Other parameters' values under which this one exists; `{model.name: wdcnn}` or a list of values."""
-
-
-class _Range(_Distribution):
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _low_is_below_high(self) -> _Range:
-        if not (math.isfinite(self.low) and math.isfinite(self.high)):
-            raise ValueError("low and high must be finite numbers")
-        if not self.low < self.high:
-            raise ValueError(f"low must be below high, got low={self.low:g}, high={self.high:g}")
-        return self
-
-
-class Uniform(_Range):
-    """A real number, every value between low and high equally likely."""
-
-    type: Literal["uniform"]
-
-
-class LogUniform(_Range):
-    """A positive real number whose logarithm is uniform."""
-
-    type: Literal["loguniform"]
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_have_names(cls, settings: Any) -> Any:  # noqa: ANN401 - whatever was given
+        """Let `optimizer: {lr: 0.01}` mean the default optimizer with another rate."""
+        if not isinstance(settings, Mapping):
+            return settings
+        defaults = {name: one.default.name for name, one in cls.model_fields.items() if isinstance(one.default, Part)}
+        return {
+            field: {"name": defaults[field], **value} if field in defaults and isinstance(value, Mapping) else value
+            for field, value in settings.items()
+        }
 
     @model_validator(mode="after")
-    def _low_is_positive(self) -> LogUniform:
-        if self.low <= 0:
-            raise ValueError(f"loguniform needs low > 0, got {self.low:g}")
+    def _metric_is_reported(self) -> TrainConfig:
+        if self.metric not in METRICS:
+            raise ValueError(f"metric '{self.metric}' is not reported; {nearest(self.metric, METRICS)}")
+        if self.mode not in (None, METRICS[self.metric]):
+            raise ValueError(f"{self.metric} is better when it is {METRICS[self.metric]}, not {self.mode}; omit mode")
         return self
 
-
-class IntUniform(_Distribution):
-    """A whole number from low to high, both included, in steps."""
-
-    type: Literal["int"]
-    low: int
-    high: int
-    step: int = Field(default=1, ge=1)
-    log: bool = False
-    """Uniform in the logarithm; needs step 1."""
-
-    @model_validator(mode="after")
-    def _range_is_possible(self) -> IntUniform:
-        if self.low > self.high:
-            raise ValueError(f"low must not exceed high, got low={self.low}, high={self.high}")
-        if self.log and self.step != 1:
-            raise ValueError("log: true needs step: 1")
-        if self.log and self.low < 1:
-            raise ValueError(f"log: true needs low >= 1, got {self.low}")
-        if (self.high - self.low) % self.step:
-            raise ValueError(f"high - low must be a multiple of step, got ({self.high} - {self.low}) / {self.step}")
-        return self
-
-
-class _Values(_Distribution):
-    values: list[JsonValue] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _values_differ(self) -> _Values:
-        seen = [repr(value) for value in self.values]
-        repeated = sorted({value for value in seen if seen.count(value) > 1})
-        if repeated:
-            raise ValueError(f"values must differ, repeated: {', '.join(repeated)}")
-        return self
-
-
-class Choice(_Values):
-    """One of the values, each equally likely."""
-
-    type: Literal["choice"]
-
-
-class Grid(_Values):
-    """Each of the values: enumerated by a grid search, chosen from by the others."""
-
-    type: Literal["grid"]
-
-
-Distribution: TypeAlias = Annotated[Uniform | LogUniform | IntUniform | Choice | Grid, Field(discriminator="type")]
-
-
-class SearchConfig(_Config):
-    """How configurations are proposed, and how many."""
-
-    algorithm: Literal["grid", "random", "tpe", "hyperopt"] = "tpe"
-    trials: int = Field(default=16, ge=1)
-    """Configurations to try; a grid tries each of its points once, at most this many."""
-    time_budget_s: float | None = Field(default=None, gt=0)
-    """No trial is started, and running ones are stopped, after this many seconds."""
-    seed: int = Field(default=0, ge=0)
-
-
-class SchedulerConfig(_Config):
-    """Which trials are stopped early."""
-
-    name: Literal["asha", "none"] = "asha"
-    grace_epochs: int = Field(default=2, ge=1)
-    """No trial is stopped before this many epochs."""
-    reduction_factor: int = Field(default=3, ge=2)
-    """One in this many trials goes on from each rung to the next."""
-
-
-class BaselineConfig(_Config):
-    """The classical models a sweep is measured against."""
-
-    names: list[str] = ["random_forest", "logistic_regression"]
-    max_windows: int = Field(default=3, ge=1)
-    """Window durations tried per baseline, taken from the sweep's own space."""
-
-
-class ResourceConfig(_Config):
-    """What one trial gets."""
-
-    workers_per_trial: int = Field(default=1, ge=1)
-    cpus_per_worker: float = Field(default=1, gt=0)
-    gpus_per_worker: float = Field(default=0, ge=0)
-
-
-class SpaceConfig(_Config):
-    """A sweep: what is fixed, what varies, and how it is searched."""
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    description: str = ""
-    fixed: TrainConfig = TrainConfig()
-    """Settings that all trials share; `parameters` overrides them."""
-    parameters: Mapping[str, Distribution] = Field(min_length=1)
-    """Dotted field of `fixed` -> distribution, e.g. `optimizer.lr: {type: loguniform, low: 1e-4, high: 1e-2}`."""
-    search: SearchConfig = SearchConfig()
-    scheduler: SchedulerConfig = SchedulerConfig()
-    resources: ResourceConfig = ResourceConfig()
-    baselines: BaselineConfig = BaselineConfig()
-    refit: bool = True
-    """Train the best configuration once more on training and validation parts together, and test that too."""
+    @property
+    def direction(self) -> Literal["max", "min"]:
+        """Whether less or more of the metric is better."""
+        return METRICS[self.metric]

@@ -1,0 +1,5 @@
+"""`python -m raytrain` is the `raytrain` command."""
+
+from raytrain.cli.main import main
+
+main()

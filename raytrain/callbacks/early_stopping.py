@@ -1,0 +1,75 @@
+"""Stop a run whose metric no longer improves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from raytrain.errors import ConfigError, nearest
+from raytrain.types import Callback, FitState
+
+__all__ = ["EarlyStopping", "improves"]
+
+
+def improves(value: float, best: float | None, *, mode: Literal["min", "max"], min_delta: float = 0.0) -> bool:
+    """Return whether `value` is better than `best` by more than `min_delta`; NaN never is.
+
+    >>> improves(0.9, None, mode="max"), improves(0.9, 0.9, mode="max"), improves(0.1, 0.2, mode="min")
+    (True, False, True)
+    """
+    if math.isnan(value):
+        return False
+    if best is None:
+        return True
+    return value < best - min_delta if mode == "min" else value > best + min_delta
+
+
+class EarlyStopping(Callback):
+    """Ask for a stop after `patience` epochs in a row without improvement of the monitored metric.
+
+    Args:
+        monitor: Metric key, e.g. `val/macro_f1`.
+        patience: Epochs without improvement that are tolerated.
+        mode: Whether a lower (`min`) or a higher (`max`) value is better.
+        min_delta: Changes up to this much do not count as improvement.
+
+    Raises:
+        ConfigError: In the first epoch, when the run does not report `monitor`.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val/loss",
+        *,
+        patience: int = 10,
+        mode: Literal["min", "max"] = "min",
+        min_delta: float = 0.0,
+    ) -> None:
+        self.monitor = monitor
+        self.patience = patience
+        self.mode: Literal["min", "max"] = mode
+        self.min_delta = min_delta
+        self.best: float | None = None
+        self.epochs_without_improvement = 0
+
+    def on_epoch_end(self, state: FitState) -> None:
+        """Count epochs without improvement; metrics are reduced, so every worker decides alike."""
+        if self.monitor not in state.metrics:
+            raise ConfigError(f"monitor: '{self.monitor}' is not reported; {nearest(self.monitor, state.metrics)}")
+        value = state.metrics[self.monitor]
+        if improves(value, self.best, mode=self.mode, min_delta=self.min_delta):
+            self.best = value
+            self.epochs_without_improvement = 0
+            return
+        self.epochs_without_improvement += 1
+        if self.epochs_without_improvement >= self.patience:
+            state.stop_reason = f"{self.monitor} has not improved for {self.patience} epochs"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and the count."""
+        return {"best": self.best, "epochs_without_improvement": self.epochs_without_improvement}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the best value and the count."""
+        self.best = state["best"]
+        self.epochs_without_improvement = state["epochs_without_improvement"]

@@ -1,0 +1,53 @@
+"""Keep the checkpoints of the best and of the last epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from raytrain.callbacks.early_stopping import improves
+from raytrain.engine.checkpoint import write_checkpoint
+from raytrain.types import Callback, FitState
+
+__all__ = ["ModelCheckpoint"]
+
+
+class ModelCheckpoint(Callback):
+    """Write `best.pt` when the monitored metric improves and `last.pt` after every epoch, each whole or not at all.
+
+    Only rank 0 writes.
+
+    Args:
+        directory: Where to.
+        monitor: Metric key.
+        mode: Whether a lower (`min`) or a higher (`max`) value is better.
+    """
+
+    def __init__(self, directory: Path, *, monitor: str = "val/loss", mode: Literal["min", "max"] = "min") -> None:
+        self.directory = directory
+        self.monitor = monitor
+        self.mode: Literal["min", "max"] = mode
+        self.best: float | None = None
+        self.best_epoch = 0
+
+    def on_epoch_end(self, state: FitState) -> None:
+        """Decide whether this epoch is the best, before its state is saved anywhere."""
+        if improves(state.metrics[self.monitor], self.best, mode=self.mode):
+            self.best, self.best_epoch = state.metrics[self.monitor], state.progress.epoch + 1
+
+    def on_checkpoint(self, state: FitState) -> None:
+        """Write the files."""
+        if not state.is_writer:
+            return
+        snapshot = state.snapshot()
+        write_checkpoint(self.directory / "last.pt", snapshot)
+        if self.best_epoch == state.progress.epoch:
+            write_checkpoint(self.directory / "best.pt", snapshot)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value and its epoch."""
+        return {"best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the best value and its epoch."""
+        self.best, self.best_epoch = state["best"], state["best_epoch"]

@@ -1,0 +1,146 @@
+"""`raytrain tune`: a sweep, from a search space to a defended winner."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from raytrain.cli.shared_options import (
+    AddressOption,
+    AllowLeakageOption,
+    BlockClassOption,
+    DataOption,
+    DatasetOption,
+    NameOption,
+    RunsDirOption,
+    SetOption,
+    SplitOption,
+    SplitTestOption,
+    SplitTrainOption,
+    SplitValidationOption,
+    TargetOption,
+    WhereOption,
+    data_overrides,
+    seconds,
+)
+
+__all__ = ["tune"]
+
+_SEARCH, _RESOURCES = "Search", "Resources"
+
+
+def tune(
+    space: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped space such as `quick`.")],
+    data: DataOption = None,
+    dataset: DatasetOption = None,
+    where: WhereOption = None,
+    target: TargetOption = None,
+    split: SplitOption = None,
+    train: SplitTrainOption = None,
+    validation: SplitValidationOption = None,
+    test: SplitTestOption = None,
+    block_class: BlockClassOption = None,
+    allow_leakage: AllowLeakageOption = False,
+    algorithm: Annotated[
+        Literal["grid", "random", "tpe", "hyperopt"] | None,
+        typer.Option(help="How configurations are proposed.", rich_help_panel=_SEARCH),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Configurations to try.", rich_help_panel=_SEARCH)] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(help="Stop the search after this long: 90s, 20m, 2h.", rich_help_panel=_SEARCH),
+    ] = None,
+    scheduler: Annotated[
+        Literal["asha", "none"] | None,
+        typer.Option(help="Which trials are stopped early.", rich_help_panel=_SEARCH),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a full trial.", rich_help_panel=_SEARCH)] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of the search and of every trial.", rich_help_panel=_SEARCH),
+    ] = None,
+    baselines: Annotated[
+        bool, typer.Option(help="Measure the winner against classical models.", rich_help_panel=_SEARCH)
+    ] = True,
+    refit: Annotated[
+        bool | None,
+        typer.Option(help="Train the winner once more on training and validation parts.", rich_help_panel=_SEARCH),
+    ] = None,
+    workers_per_trial: Annotated[
+        int | None,
+        typer.Option(min=1, help="Ranks of DistributedDataParallel per trial.", rich_help_panel=_RESOURCES),
+    ] = None,
+    cpus_per_worker: Annotated[float | None, typer.Option(help="CPUs per rank.", rich_help_panel=_RESOURCES)] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(help="GPUs per rank; fractions share a GPU.", rich_help_panel=_RESOURCES)
+    ] = None,
+    address: AddressOption = None,
+    set_: SetOption = None,
+    name: NameOption = None,
+    runs_dir: RunsDirOption = Path("runs"),
+) -> None:
+    """Search for the best model and settings, then judge the winner on data it has never seen.
+
+    Ends with a leaderboard of all trials and the classical baselines, the best configuration, its scores on the
+    untouched test part, the confusion matrix, and where the files are.
+    """
+    from raytrain.config.load import parse_overrides
+
+    overrides = {
+        f"fixed.{field}": value
+        for field, value in data_overrides(
+            source=data,
+            dataset=dataset,
+            where=where,
+            target=target,
+            rule=split,
+            train=train,
+            validation=validation,
+            test=test,
+            block_class=block_class,
+            allow_leakage=allow_leakage,
+        ).items()
+    }
+    overrides |= _given(
+        {
+            "search.algorithm": algorithm,
+            "search.trials": trials,
+            "search.time_budget_s": None if time_budget is None else seconds(time_budget),
+            "search.seed": seed,
+            "fixed.seed": seed,
+            "fixed.epochs": epochs,
+            "scheduler.name": scheduler,
+            "refit": refit,
+            "resources.workers_per_trial": workers_per_trial,
+            "resources.cpus_per_worker": cpus_per_worker,
+            "resources.gpus_per_worker": gpus_per_worker,
+            "baselines.names": None if baselines else [],
+        }
+    )
+    overrides |= parse_overrides(set_ or [])
+
+    from rich.console import Console
+
+    from raytrain.tuning.api import find_space
+    from raytrain.tuning.report import print_report
+    from raytrain.tuning.sweep import load_space, run_sweep
+
+    console = Console()
+    result = run_sweep(
+        load_space(find_space(space), overrides),
+        runs_dir=runs_dir,
+        name=name,
+        address=address,
+        command=["raytrain", *sys.argv[1:]],
+        console=console,
+    )
+    print_report(result, console)
+    if result.interrupted:
+        raise typer.Exit(1)
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in settings.items() if value is not None}

@@ -1,0 +1,177 @@
+"""Turn a configuration into the parts it names. Parts never see configurations; this module does."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from pydantic import ConfigDict, ValidationError, create_model
+
+from raytrain.callbacks.early_stopping import EarlyStopping
+from raytrain.config.schema import DataConfig, Part, TrainConfig
+from raytrain.data.guard import prove_disjoint
+from raytrain.data.loaders import WindowLoader
+from raytrain.data.preprocess import SegmentStore
+from raytrain.data.read import read_recordings
+from raytrain.data.recording import Recording
+from raytrain.data.segments import PartName, Split
+from raytrain.data.splits import make_split
+from raytrain.data.windows import Windows
+from raytrain.engine.precision import Precision, choose_device
+from raytrain.engine.training import Training
+from raytrain.errors import ConfigError, nearest
+from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.models.build import MODELS
+from raytrain.models.build import create_model as create_network
+from raytrain.objectives.supervised import Supervised
+from raytrain.optim.build import OPTIMIZERS, SCHEDULES, create_optimizer, create_schedule
+from raytrain.types import Callback
+
+__all__ = ["build_training", "check_parts", "evaluation_loader", "read_and_split", "stopping_callbacks"]
+
+_TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "model": MODELS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+
+
+def read_and_split(config: DataConfig) -> tuple[list[Recording], Split]:
+    """Read the recordings, divide them, and prove that no sample is in two parts.
+
+    Raises:
+        DataError: The recordings cannot be read, or the split leaks.
+        ConfigError: The split names groups that do not exist.
+    """
+    recordings = read_recordings(config)
+    split = make_split(recordings, config.split, target=config.target)
+    prove_disjoint(split, recordings)
+    return recordings, split
+
+
+def check_parts(config: TrainConfig) -> None:
+    """Check the name of each part and its settings against the part's own signature.
+
+    Raises:
+        ConfigError: One report of every unknown name, unknown setting and value of the wrong type.
+    """
+    problems = [
+        problem for field, table in _TABLES.items() for problem in _part_problems(field, getattr(config, field), table)
+    ]
+    if problems:
+        raise ConfigError("\n  ".join(problems))
+
+
+def build_training(
+    config: TrainConfig,
+    store: SegmentStore,
+    *,
+    train: Sequence[PartName] = ("train",),
+    validation: Sequence[PartName] | None = ("validation",),
+    callbacks: Sequence[Callback] = (),
+    rank: int = 0,
+    world_size: int = 1,
+) -> Training:
+    """Assemble a run on the windows of `store`. The caller seeds the global generators first.
+
+    Args:
+        config: The run.
+        store: Prepared signals, made for `config.windows`.
+        train: Parts of the split to learn from.
+        validation: Parts to judge each epoch by; None for none.
+        callbacks: Called in order.
+        rank: This worker.
+        world_size: All workers.
+    """
+    device = choose_device(config.device)
+    windows = Windows(store, train, config.windows, device=device)
+    loader = WindowLoader(
+        windows,
+        batch_size=config.batch_size,
+        shuffle=True,
+        seed=config.seed,
+        rank=rank,
+        world_size=world_size,
+    )
+    model = create_network(
+        config.model.name,
+        in_channels=len(store.channels),
+        num_classes=len(store.classes),
+        settings=config.model.settings,
+    ).to(device)
+    criterion = create_criterion(
+        config.loss.name,
+        settings=config.loss.settings,
+        targets=torch.from_numpy(windows.targets),
+        num_classes=len(store.classes),
+    )
+    optimizer = create_optimizer(config.optimizer.name, model, settings=config.optimizer.settings)
+    steps = math.ceil(len(loader.global_sizes) / config.accumulation_steps) * config.epochs
+    return Training(
+        model=model,
+        objective=Supervised(criterion).to(device),
+        train=loader,
+        validation=None
+        if validation is None
+        else evaluation_loader(config, store, validation, rank=rank, world_size=world_size),
+        optimizer=optimizer,
+        schedule=create_schedule(config.schedule.name, optimizer, total_steps=steps, settings=config.schedule.settings),
+        precision=Precision(config.precision, device),
+        device=device,
+        epochs=config.epochs,
+        num_classes=len(store.classes),
+        num_recordings=len(store.recording_ids),
+        accumulation_steps=config.accumulation_steps,
+        max_grad_norm=config.max_grad_norm,
+        callbacks=callbacks,
+    )
+
+
+def evaluation_loader(
+    config: TrainConfig, store: SegmentStore, parts: Sequence[PartName], *, rank: int = 0, world_size: int = 1
+) -> WindowLoader:
+    """Return the windows of `parts` in order, each worker its share, none twice."""
+    windows = Windows(store, parts, config.windows, device=choose_device(config.device))
+    return WindowLoader(
+        windows, batch_size=max(256, config.batch_size), shuffle=False, rank=rank, world_size=world_size
+    )
+
+
+def stopping_callbacks(config: TrainConfig) -> list[Callback]:
+    """Return the callback that ends the run early, if the configuration asks for one."""
+    if config.early_stopping is None:
+        return []
+    return [
+        EarlyStopping(
+            config.metric,
+            patience=config.early_stopping.patience,
+            mode=config.direction,
+            min_delta=config.early_stopping.min_delta,
+        )
+    ]
+
+
+def _part_problems(field: str, part: Part, table: Mapping[str, Callable[..., Any]]) -> Iterator[str]:
+    if part.name not in table:
+        yield f"{field}.name: '{part.name}' is unknown; {nearest(part.name, table)}"
+        return
+    keywords = {
+        name: parameter
+        for name, parameter in inspect.signature(table[part.name], eval_str=True).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+    for name in part.settings.keys() - keywords.keys():
+        yield f"{field}.{name}: '{part.name}' has no such setting; {nearest(name, keywords)}"
+    fields: dict[str, Any] = {
+        name: (parameter.annotation, ...) for name, parameter in keywords.items() if name in part.settings
+    }
+    checker = create_model(f"{part.name} settings", __config__=ConfigDict(strict=False), **fields)
+    try:
+        checker.model_validate({name: part.settings[name] for name in fields})
+    except ValidationError as error:
+        for problem in error.errors():
+            yield f"{field}.{'.'.join(map(str, problem['loc']))}: {problem['msg']} (got {problem['input']!r})"

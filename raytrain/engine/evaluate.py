@@ -1,0 +1,46 @@
+"""The one evaluation loop."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from raytrain.engine.collective import sum_over_workers
+from raytrain.engine.precision import Precision
+from raytrain.metrics.tracker import MetricsTracker
+from raytrain.types import Loader, Objective, Progress
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: nn.Module,
+    loader: Loader,
+    *,
+    objective: Objective,
+    tracker: MetricsTracker,
+    precision: Precision,
+    device: torch.device,
+    progress: Progress,
+) -> MetricsTracker:
+    """Fill `tracker` with the model's predictions on all of `loader`, over all workers; return it.
+
+    The model is evaluated without gradients and left in the mode it was in; no random state is drawn from.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), precision.autocast():
+            for batch in loader:
+                on_device = batch.to(device)
+                loss = objective(model, on_device, progress)
+                tracker.update(
+                    loss.logits,
+                    on_device.targets,
+                    recordings=on_device.conditions["recording"],
+                    loss=loss.total,
+                )
+    finally:
+        model.train(was_training)
+    sum_over_workers(*tracker.tensors())
+    return tracker

@@ -1,0 +1,202 @@
+"""The one training loop, an epoch at a time (`Run`) or as a whole (`fit`)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from raytrain.engine.collective import rank, sum_over_workers, world_size
+from raytrain.engine.evaluate import evaluate
+from raytrain.engine.seeding import restore_random_state, save_random_state
+from raytrain.engine.step import optimizer_step
+from raytrain.engine.training import Training
+from raytrain.errors import RunError
+from raytrain.metrics.tracker import MetricsTracker
+from raytrain.types import Batch, FitState, Progress
+
+__all__ = ["Run", "fit"]
+
+_SNAPSHOT_VERSION = 1
+
+
+def fit(training: Training, *, resume: dict[str, Any] | None = None) -> FitState:
+    """Train until the last epoch or until a callback asks for a stop.
+
+    Args:
+        training: The run's parts.
+        resume: A snapshot of the same run; training goes on after it as if it had not been interrupted.
+
+    Returns:
+        The final state; `state.history` has the metrics of every epoch.
+
+    Raises:
+        RunError: The loss became NaN or infinite, or the snapshot is of another version.
+    """
+    run = Run(training, resume=resume)
+    try:
+        while not run.finished:
+            run.advance()
+    finally:
+        run.close()
+    return run.state
+
+
+class Run:
+    """A training run that advances by one epoch at a time.
+
+    Sweeps drive it themselves, so that between two epochs no worker waits for another and a trial can be stopped,
+    saved or replaced.
+    """
+
+    def __init__(self, training: Training, *, resume: dict[str, Any] | None = None) -> None:
+        self.training = training
+        self._forward = _data_parallel(training)
+        self._skipped_steps = 0
+        self._steps_per_epoch = math.ceil(len(training.train.global_sizes) / training.accumulation_steps)
+        self.state = FitState(
+            model=training.model,
+            optimizer=training.optimizer,
+            progress=Progress(epoch=0, step=0, fraction=0.0),
+            metrics={},
+            history=[],
+            snapshot=self.snapshot,
+            is_writer=rank() == 0,
+        )
+        if resume is not None:
+            self._restore(resume)
+        for callback in training.callbacks:
+            callback.on_fit_start(self.state)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last epoch is done or a callback asked for a stop."""
+        return self.state.stop_reason is not None or self.state.progress.epoch >= self.training.epochs
+
+    def advance(self) -> FitState:
+        """Train and evaluate one epoch."""
+        training, state = self.training, self.state
+        for callback in training.callbacks:
+            callback.on_epoch_start(state)
+        state.metrics = self._train_epoch()
+        if training.validation is not None:
+            tracker = MetricsTracker(training.num_classes, training.num_recordings, device=training.device)
+            evaluate(
+                training.model,
+                training.validation,
+                objective=training.objective,
+                tracker=tracker,
+                precision=training.precision,
+                device=training.device,
+                progress=state.progress,
+            )
+            state.metrics |= tracker.compute("val")
+        for callback in training.callbacks:
+            callback.on_epoch_end(state)
+        state.history.append(dict(state.metrics))
+        state.progress = self._progress(epoch=state.progress.epoch + 1, step=state.progress.step)
+        for callback in training.callbacks:
+            callback.on_checkpoint(state)
+        return state
+
+    def close(self) -> None:
+        """End the run; callbacks release what they hold."""
+        for callback in self.training.callbacks:
+            callback.on_fit_end(self.state)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that is needed to go on exactly from the last completed epoch."""
+        training, state = self.training, self.state
+        return {
+            "version": _SNAPSHOT_VERSION,
+            "model": training.model.state_dict(),
+            "optimizer": training.optimizer.state_dict(),
+            "schedule": training.schedule.state_dict(),
+            "scaler": training.precision.scaler.state_dict(),
+            "epoch": state.progress.epoch,
+            "step": state.progress.step,
+            "skipped_steps": self._skipped_steps,
+            "stop_reason": state.stop_reason,
+            "metrics": dict(state.metrics),
+            "history": [dict(row) for row in state.history],
+            "callbacks": [callback.state_dict() for callback in training.callbacks],
+            "random": save_random_state(),
+        }
+
+    def _restore(self, snapshot: dict[str, Any]) -> None:
+        if snapshot.get("version") != _SNAPSHOT_VERSION:
+            raise RunError(
+                f"snapshot has version {snapshot.get('version')}, this raytrain reads {_SNAPSHOT_VERSION}; "
+                "resume with the release that wrote it"
+            )
+        training, state = self.training, self.state
+        training.model.load_state_dict(snapshot["model"])
+        training.optimizer.load_state_dict(snapshot["optimizer"])
+        training.schedule.load_state_dict(snapshot["schedule"])
+        training.precision.scaler.load_state_dict(snapshot["scaler"])
+        for callback, saved in zip(training.callbacks, snapshot["callbacks"], strict=True):
+            callback.load_state_dict(saved)
+        self._skipped_steps = snapshot["skipped_steps"]
+        state.stop_reason = snapshot["stop_reason"]
+        state.metrics = dict(snapshot["metrics"])
+        state.history = [dict(row) for row in snapshot["history"]]
+        state.progress = self._progress(epoch=snapshot["epoch"], step=snapshot["step"])
+        restore_random_state(snapshot["random"])
+
+    def _train_epoch(self) -> dict[str, float]:
+        training, state = self.training, self.state
+        epoch, sizes = state.progress.epoch, training.train.global_sizes
+        training.train.set_epoch(epoch)
+        training.model.train()
+        sums = torch.zeros(3, dtype=torch.float64, device=training.device)
+        first = 0
+        for batches in _windows(training.train, training.accumulation_steps):
+            on_device = [batch.to(training.device) for batch in batches]
+            samples = sum(sizes[first : first + len(batches)])
+            first += len(batches)
+            stepped = optimizer_step(
+                training, self._forward, on_device, samples=samples, progress=state.progress, sums=sums
+            )
+            self._skipped_steps += not stepped
+            state.progress = self._progress(epoch=epoch, step=state.progress.step + 1)
+            for callback in training.callbacks:
+                callback.on_step_end(state)
+        sum_over_workers(sums)
+        loss, correct, samples_seen = sums.tolist()
+        metrics = {
+            "train/loss": loss / samples_seen,
+            "train/accuracy": correct / samples_seen,
+            "train/lr": float(training.schedule.get_last_lr()[0]),
+        }
+        if training.precision.scaler.is_enabled():
+            metrics["train/skipped_steps"] = float(self._skipped_steps)
+        if not math.isfinite(metrics["train/loss"]):
+            raise RunError(
+                f"train/loss is {metrics['train/loss']} in epoch {epoch + 1}; lower optimizer.lr or max_grad_norm"
+            )
+        return metrics
+
+    def _progress(self, *, epoch: int, step: int) -> Progress:
+        return Progress(epoch, step, min(1.0, step / (self._steps_per_epoch * self.training.epochs)))
+
+
+def _data_parallel(training: Training) -> nn.Module:
+    if world_size() == 1:
+        return training.model
+    devices = [training.device] if training.device.type == "cuda" else None
+    return DistributedDataParallel(training.model, device_ids=devices)
+
+
+def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+    window: list[Batch] = []
+    for batch in batches:
+        window.append(batch)
+        if len(window) == size:
+            yield window
+            window = []
+    if window:
+        yield window

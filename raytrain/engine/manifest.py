@@ -1,0 +1,58 @@
+"""The manifest of a run: what it was made from and with, so that it can be made again."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from raytrain.engine.checkpoint import write_atomically
+
+__all__ = ["write_json", "write_manifest"]
+
+_PACKAGES = ("raytrain", "torch", "ray", "optuna", "hyperopt", "numpy", "scipy", "scikit-learn", "pandas")
+
+
+def write_manifest(path: Path, *, command: str, config: dict[str, Any], data: dict[str, Any]) -> None:
+    """Write data hash, configuration with its seeds, package and code versions, and the machine, as JSON."""
+    content = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "data": data,
+        "config": config,
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "code": _git_revision(),
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "processor": platform.processor() or platform.machine(),
+            "cpus": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        },
+    }
+    write_json(path, content)
+
+
+def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Write JSON atomically, indented for people."""
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _git_revision() -> str | None:
+    """Return the commit this code is of, with `+changes` where files differ; None outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+changes", "--abbrev=40"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
+    except OSError:
+        return None
+    return result.stdout.strip() or None

@@ -1,0 +1,45 @@
+"""The folder a run writes to: a new one per run, on a disk with room."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from raytrain.errors import ConfigError, RunError
+
+__all__ = ["create_run_directory"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_LEAST_FREE_MIB = 100
+
+
+def create_run_directory(root: Path, *, name: str | None, default: str) -> Path:
+    """Create and return `root/name`; without a name, `root/<default>-<date>-<time>`.
+
+    Raises:
+        ConfigError: The name is no folder name, or the run exists: raytrain never writes into an earlier run.
+        RunError: The disk is full or cannot be written to.
+    """
+    chosen = name or f"{default}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    if not _NAME.fullmatch(chosen):
+        raise ConfigError(f"--name {chosen!r}: use letters, digits, '_', '-' and '.', beginning with a letter or digit")
+    directory = (root / chosen).resolve()
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"run '{chosen}' exists in {directory}; choose another --name, or look at it with "
+            f"`raytrain results {directory}`"
+        ) from error
+    except OSError as error:
+        raise RunError(f"cannot create {directory}: {error.strerror}; choose another --runs-dir") from error
+    free_mib = shutil.disk_usage(directory).free / 2**20
+    if free_mib < _LEAST_FREE_MIB:
+        directory.rmdir()
+        raise RunError(
+            f"disk full: {root.resolve()} has {free_mib:.0f} MiB free and a run needs {_LEAST_FREE_MIB} MiB at least; "
+            "free some, or choose another --runs-dir"
+        )
+    return directory

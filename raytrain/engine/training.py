@@ -1,0 +1,52 @@
+"""Everything one training run needs, assembled and ready for `fit`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from raytrain.engine.precision import Precision
+from raytrain.types import Callback, Loader, Objective
+
+__all__ = ["Training"]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One run's parts. With an initialised process group, `fit` trains them with DistributedDataParallel.
+
+    Attributes:
+        model: The model, on `device`.
+        objective: What each step minimises.
+        train: Batches to learn from.
+        validation: Batches to judge each epoch by; None skips that.
+        optimizer: Of the model's parameters.
+        schedule: Stepped after every optimizer step.
+        precision: Autocast and loss scaling.
+        device: Where batches are moved to.
+        epochs: Epochs to train.
+        num_classes: Size of the last dimension of the logits.
+        num_recordings: Recordings that batches' `recording` condition counts.
+        accumulation_steps: Batches per optimizer step.
+        max_grad_norm: Norm that gradients are clipped to; None leaves them.
+        callbacks: Called in order.
+    """
+
+    model: nn.Module
+    objective: Objective
+    train: Loader
+    validation: Loader | None
+    optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
+    precision: Precision
+    device: torch.device
+    epochs: int
+    num_classes: int
+    num_recordings: int
+    accumulation_steps: int = 1
+    max_grad_norm: float | None = 1.0
+    callbacks: Sequence[Callback] = ()

@@ -1,0 +1,101 @@
+"""raytrain from Python: the same sweeps and runs as on the command line, returned as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from raytrain.config.load import apply_overrides, load_yaml, validate
+from raytrain.config.schema import TrainConfig
+from raytrain.config.space import SpaceConfig
+from raytrain.distributed.train import TrainResult, run_training
+from raytrain.errors import ConfigError, nearest
+from raytrain.tuning.results import SweepResult, load_result
+from raytrain.tuning.sweep import load_space, run_sweep
+
+__all__ = ["find_space", "load_result", "train", "tune"]
+
+
+def tune(
+    space: str | Path | Mapping[str, Any] | SpaceConfig,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    address: str | None = None,
+) -> SweepResult:
+    """Run a hyperparameter sweep on Ray and judge its winner; see `raytrain tune --help`.
+
+    Args:
+        space: A YAML file, the name of a shipped space (`"quick"`), a mapping as in YAML, or a `SpaceConfig`.
+        overrides: Dotted fields to replace, e.g. `{"search.trials": 8, "fixed.data.source": "recordings"}`.
+        name: Of the run; the space's name and the time when absent.
+        runs_dir: Where the run's folder is made.
+        address: An existing Ray cluster; a local one for the length of the call when absent.
+
+    Returns:
+        The result; `result.leaderboard()` and `result.dataframe()` are pandas tables.
+
+    Raises:
+        ConfigError: The space breaks a rule.
+        DataError: The recordings or the split are not usable.
+        RunError: No trial could complete an epoch.
+    """
+    source = space.model_dump(exclude_unset=True) if isinstance(space, SpaceConfig) else space
+    checked = load_space(find_space(source) if isinstance(source, str | Path) else source, overrides)
+    return run_sweep(checked, runs_dir=Path(runs_dir), name=name, address=address)
+
+
+def train(
+    config: str | Path | Mapping[str, Any] | TrainConfig,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    address: str | None = None,
+) -> TrainResult:
+    """Train one configuration and judge its best epoch; see `raytrain train --help`.
+
+    Args:
+        config: A YAML file, a mapping as in YAML, or a `TrainConfig`.
+        overrides: Dotted fields to replace.
+        workers: Ranks of DistributedDataParallel on Ray; None trains in this process.
+        name: Of the run; the model's name and the time when absent.
+        runs_dir: Where the run's folder is made.
+        address: An existing Ray cluster, with `workers`.
+
+    Raises:
+        ConfigError: The configuration breaks a rule.
+        DataError: The recordings or the split are not usable.
+        RunError: Training failed.
+    """
+    settings = config.model_dump(exclude_unset=True) if isinstance(config, TrainConfig) else config
+    loaded = load_yaml(Path(settings)) if isinstance(settings, str | Path) else settings
+    where = str(config) if isinstance(config, str | Path) else "configuration"
+    checked = validate(TrainConfig, apply_overrides(loaded, overrides or {}), where=where)
+    return run_training(checked, workers=workers, runs_dir=Path(runs_dir), name=name, address=address)
+
+
+def find_space(name: str | Path) -> Path:
+    """Return the file of a search space: a path as it is, a bare name from those shipped with raytrain.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = {file.stem: file for folder in _shipped_folders() for file in sorted(folder.glob("*.yaml"))}
+    if (path.suffix in (".yaml", ".yml") and path.stem not in shipped) or len(path.parts) > 1:
+        raise ConfigError(f"search space {name}: no such file; shipped ones: {', '.join(sorted(shipped))}")
+    if path.stem not in shipped:
+        raise ConfigError(f"search space '{name}': neither a file nor a shipped one; {nearest(path.stem, shipped)}")
+    return shipped[path.stem]
+
+
+def _shipped_folders() -> list[Path]:
+    """Return where spaces are: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    return [folder for folder in (package.parent / "search_spaces", package / "search_spaces") if folder.is_dir()]

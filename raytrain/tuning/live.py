@@ -1,0 +1,111 @@
+"""One quiet live table while a sweep runs, in a terminal and in a notebook; plain lines where neither is there."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ray.tune import Callback
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from raytrain.config.schema import METRICS
+from raytrain.config.space import SpaceConfig
+from raytrain.tuning.records import Recorder, TrialRecord
+from raytrain.tuning.space import describe_point
+
+__all__ = ["LiveTable"]
+
+_ROWS = 12
+_STYLES = {"running": "cyan", "finished": "green", "stopped": "yellow", "failed": "red"}
+
+
+class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
+    """Shows the sweep as its recorder knows it.
+
+    Where the output is no terminal (a log file, CI) it prints one line per ended trial instead.
+
+    Args:
+        recorder: The sweep's records; must stand before this callback.
+        space: The sweep.
+        total: Trials planned.
+        console: Where to show it.
+    """
+
+    def __init__(self, recorder: Recorder, space: SpaceConfig, total: int, console: Console) -> None:
+        self._recorder = recorder
+        self._space = space
+        self._total = total
+        self._console = console
+        self._started = time.monotonic()
+        self._animated = console.is_terminal or console.is_jupyter
+        self._live: Live | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the terminal out of what Tune writes down of its callbacks."""
+        return self.__dict__ | {"_console": None, "_live": None}
+
+    def start(self) -> None:
+        """Begin to show."""
+        if self._animated:
+            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=2, transient=True)
+            self._live.start()
+
+    def stop(self) -> None:
+        """Take the table away; what remains is said by the sweep's report."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """Print a line where there is no live table."""
+        self._line(self._recorder.records[trial.trial_id])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        """Print a line where there is no live table."""
+        self._line(self._recorder.records[trial.trial_id])
+
+    def _line(self, record: TrialRecord) -> None:
+        if not self._animated:
+            ended = sum(one.status != "running" for one in self._recorder.records.values())
+            value = record.value(self._space.fixed.metric)
+            score = "no result" if value is None else f"{self._space.fixed.metric} {value:.4f}"
+            detail = f" ({record.reason})" if record.reason else ""
+            self._console.print(
+                f"[{ended}/{self._total}] trial {record.number} {record.status}{detail} "
+                f"after {len(record.curve)} epochs: {score}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+
+    def _render(self) -> RenderableType:
+        records = list(self._recorder.records.values())
+        ended = sum(record.status != "running" for record in records)
+        counts = ", ".join(f"{sum(record.status == status for record in records)} {status}" for status in _STYLES)
+        minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
+        head = Text(f"{self._space.name}: {ended}/{self._total} trials, {counts}  {minutes}:{seconds:02d}")
+        return Group(head, ProgressBar(total=self._total, completed=ended, width=60), self._table(records))
+
+    def _table(self, records: list[TrialRecord]) -> Table:
+        metric = self._space.fixed.metric
+        sign = 1.0 if METRICS[metric] == "max" else -1.0
+        running = [record for record in records if record.status == "running"]
+        rest = [record for record in records if record.status != "running"]
+        rest.sort(key=lambda record: -sign * (record.value(metric) or 0.0) if record.best else float("inf"))
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("trial", "status", "epoch", f"best {metric}", "settings"):
+            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        for record in [*running, *rest][:_ROWS]:
+            value = record.value(metric)
+            table.add_row(
+                str(record.number),
+                Text(record.status, style=_STYLES[record.status]),
+                str(len(record.curve)),
+                "" if value is None else f"{value:.4f}",
+                describe_point(record.point),
+            )
+        return table

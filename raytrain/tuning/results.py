@@ -1,0 +1,193 @@
+"""What a sweep found, as an object, as files, and as pandas tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from raytrain.config.load import validate
+from raytrain.config.schema import METRICS, TrainConfig
+from raytrain.distributed.judge import Judgement
+from raytrain.engine.manifest import write_json
+from raytrain.errors import ConfigError, RunError
+from raytrain.tuning.baselines import BaselineResult
+from raytrain.tuning.records import TrialRecord
+from raytrain.tuning.space import describe_point
+
+__all__ = ["Best", "SweepResult", "load_result"]
+
+RESULT_FILE = "result.json"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The winning trial and what it is worth.
+
+    Attributes:
+        trial: Its number.
+        point: Its parameters.
+        config: Its complete configuration, as `raytrain train` reads it.
+        epoch: The epoch of its best checkpoint.
+        reported: The sweep's metric as the trial reported it.
+        judgements: The checkpoint evaluated again, by part: `validation` and `test`.
+        refit_test: The test judgement after training on training and validation parts; None when not asked for.
+    """
+
+    trial: int
+    point: dict[str, Any]
+    config: dict[str, Any]
+    epoch: int
+    reported: float
+    judgements: dict[str, Judgement]
+    refit_test: Judgement | None
+
+    def train_config(self) -> TrainConfig:
+        """Return the configuration as an object."""
+        return validate(TrainConfig, self.config, where="best configuration")
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """A finished (or interrupted) sweep.
+
+    Attributes:
+        name: The space's name.
+        directory: Where its files are.
+        command: What repeats it.
+        metric: What it was judged by.
+        algorithm: How points were proposed.
+        classes: The classes, in the order of the confusion matrices.
+        leaky: True when parts share recordings; no score of such a sweep says anything about new recordings.
+        notes: What a reader must know of the split.
+        seconds: Wall time from start to end.
+        interrupted: True when Ctrl-C ended it.
+        trials: All trials, in the order of starting.
+        baselines: The classical models, each at its best window length.
+        best: The winner; None when no trial completed an epoch.
+    """
+
+    name: str
+    directory: Path
+    command: str
+    metric: str
+    algorithm: str
+    classes: tuple[str, ...]
+    leaky: bool
+    notes: tuple[str, ...]
+    seconds: float
+    interrupted: bool
+    trials: tuple[TrialRecord, ...]
+    baselines: tuple[BaselineResult, ...]
+    best: Best | None
+
+    def dataframe(self) -> pd.DataFrame:
+        """Return one row per trial: number, status, epochs, parameters and the metrics of its best epoch."""
+        rows = [
+            {
+                "trial": record.number,
+                "trial_id": record.trial_id,
+                "status": record.status,
+                "reason": record.reason,
+                "epochs": len(record.curve),
+                "seconds": record.curve[-1]["seconds"] if record.curve else None,
+                **record.point,
+                **{key: value for key, value in (record.best or {}).items() if "/" in key},
+            }
+            for record in self.trials
+        ]
+        return pd.DataFrame(rows)
+
+    def curves(self) -> pd.DataFrame:
+        """Return one row per trial and epoch, with all metrics."""
+        return pd.DataFrame([{"trial": record.number, **row} for record in self.trials for row in record.curve])
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return trials and baselines together, best validation first; only winner and baselines were tested."""
+        rows = [self._trial_row(record) for record in self.trials if record.best is not None]
+        rows += [_baseline_row(one) for one in self.baselines if not one.skipped]
+        if not rows:
+            return pd.DataFrame(columns=["rank", "kind", "name", "status", self.metric])
+        ascending = METRICS[self.metric] == "min"
+        table = pd.DataFrame(rows).sort_values(self.metric, ascending=ascending, kind="stable", ignore_index=True)
+        table.insert(0, "rank", range(1, len(table) + 1))
+        return table
+
+    def _trial_row(self, record: TrialRecord) -> dict[str, Any]:
+        row = {
+            "kind": "trial",
+            "name": f"trial {record.number}",
+            "status": record.status,
+            "settings": describe_point(record.point),
+            **{key: value for key, value in (record.best or {}).items() if key.startswith("val/")},
+        }
+        if self.best is not None and record.number == self.best.trial:
+            row |= self.best.judgements["test"].metrics
+            if self.best.refit_test is not None:
+                row |= _refit_keys(self.best.refit_test.metrics)
+        return row
+
+    def save(self) -> None:
+        """Write `result.json`, `trials.csv`, `curves.csv`, `leaderboard.csv` and the confusion matrix."""
+        content = dataclasses.asdict(self) | {"directory": None, "version": _VERSION}
+        write_json(self.directory / RESULT_FILE, content)
+        self.dataframe().to_csv(self.directory / "trials.csv", index=False)
+        self.curves().to_csv(self.directory / "curves.csv", index=False)
+        self.leaderboard().to_csv(self.directory / "leaderboard.csv", index=False)
+        if self.best is not None:
+            confusion = pd.DataFrame(self.best.judgements["test"].confusion, index=self.classes, columns=self.classes)
+            confusion.to_csv(self.directory / "confusion.csv", index_label="true \\ predicted")
+
+
+def load_result(directory: Path) -> SweepResult:
+    """Read the result of an earlier sweep.
+
+    Raises:
+        ConfigError: The folder holds none.
+        RunError: It was written by another version.
+    """
+    path = directory / RESULT_FILE
+    if not path.is_file():
+        others = sorted(child.parent.name for child in directory.parent.glob(f"*/{RESULT_FILE}"))
+        hint = f"; runs beside it: {', '.join(others)}" if others else ""
+        raise ConfigError(f"{directory}: no {RESULT_FILE} there, so no finished sweep{hint}")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    version = content.pop("version", None)
+    if version != _VERSION:
+        raise RunError(f"{path}: has version {version}, this raytrain reads {_VERSION}")
+    best = content["best"]
+    if best is not None:
+        best["judgements"] = {part: Judgement(**one) for part, one in best["judgements"].items()}
+        best["refit_test"] = None if best["refit_test"] is None else Judgement(**best["refit_test"])
+    return SweepResult(
+        **content
+        | {
+            "directory": directory.resolve(),
+            "classes": tuple(content["classes"]),
+            "notes": tuple(content["notes"]),
+            "trials": tuple(TrialRecord(**one) for one in content["trials"]),
+            "baselines": tuple(BaselineResult(**one) for one in content["baselines"]),
+            "best": None if best is None else Best(**best),
+        }
+    )
+
+
+def _baseline_row(one: BaselineResult) -> dict[str, Any]:
+    return {
+        "kind": "baseline",
+        "name": one.name,
+        "status": "finished",
+        "settings": f"window {one.window_s:.3g} s",
+        **one.validation,
+        **one.test,
+        **_refit_keys(one.refit_test),
+    }
+
+
+def _refit_keys(metrics: dict[str, float]) -> dict[str, float]:
+    return {key.replace("test/", "test_refit/"): value for key, value in metrics.items()}

@@ -1,0 +1,90 @@
+"""One rank of a trial: it begins a point, advances it epoch by epoch, and keeps nothing of it for the next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from raytrain.callbacks.early_stopping import improves
+from raytrain.config.build import build_training, stopping_callbacks
+from raytrain.config.space import SpaceConfig
+from raytrain.data.preprocess import SegmentStore, store_key
+from raytrain.engine.fit import Run
+from raytrain.engine.seeding import seed_everything
+from raytrain.errors import RunError
+from raytrain.tuning.space import Point, train_config
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """Runs the points of a sweep one after another in the same process.
+
+    Everything a run draws on is made anew by `begin`: seeds, model, optimizer, loaders. What stays is the process,
+    its imports and the shared signals, which no run can write to.
+
+    Args:
+        space: The sweep.
+        fetch: Returns the prepared signals of a preprocessing variant.
+        rank: This worker among those of the trial.
+        world_size: Workers of the trial; with more than one, the process group is initialised by the caller.
+    """
+
+    def __init__(
+        self, space: SpaceConfig, fetch: Callable[[str], SegmentStore], *, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self._space = space
+        self._fetch = fetch
+        self._rank = rank
+        self._world_size = world_size
+        self._run: Run | None = None
+        self._best: float | None = None
+
+    def begin(self, point: Point, *, snapshot: Mapping[str, Any] | None = None) -> None:
+        """Set up the run of `point`, from its start or from a snapshot of it."""
+        self.end()
+        config = train_config(self._space, point)
+        torch.set_num_threads(config.threads)
+        seed_everything(config.seed)
+        training = build_training(
+            config,
+            self._fetch(store_key(config.windows)),
+            callbacks=stopping_callbacks(config),
+            rank=self._rank,
+            world_size=self._world_size,
+        )
+        self._best = None if snapshot is None else snapshot["best"]
+        self._run = Run(training, resume=None if snapshot is None else dict(snapshot["run"]))
+
+    def advance(self) -> dict[str, Any]:
+        """Train one epoch and return its metrics, the best value so far and whether the run is at its end."""
+        run = self._running()
+        state = run.advance()
+        value = state.metrics[self._space.fixed.metric]
+        improved = improves(value, self._best, mode=self._space.fixed.direction)
+        if improved:
+            self._best = value
+        return {
+            **state.metrics,
+            "epoch": state.progress.epoch,
+            "improved": improved,
+            "finished": run.finished,
+            "stop_reason": state.stop_reason or "",
+        }
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what `begin` needs to go on from here."""
+        return {"run": self._running().snapshot(), "best": self._best}
+
+    def end(self) -> None:
+        """Release the run, if there is one."""
+        if self._run is not None:
+            self._run.close()
+            self._run = None
+
+    def _running(self) -> Run:
+        if self._run is None:
+            raise RunError("the worker has no run; begin one first")
+        return self._run
