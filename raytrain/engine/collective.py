@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["broadcast_flag", "rank", "sum_over_workers", "world_size"]
+__all__ = ["rank", "share_buffers", "sum_over_workers", "world_size"]
 
 
 def world_size() -> int:
@@ -26,10 +25,12 @@ def sum_over_workers(*tensors: Tensor) -> None:
             dist.all_reduce(tensor)
 
 
-def broadcast_flag(flag: bool, device: torch.device) -> bool:  # noqa: FBT001
-    """Return rank 0's `flag` on every worker, so that one decision is made once."""
-    if world_size() == 1:
-        return flag
-    value = torch.tensor([int(flag)], device=device)
-    dist.broadcast(value, src=0)
-    return bool(value.item())
+def share_buffers(model: nn.Module) -> None:
+    """Give every worker rank 0's buffers, such as BatchNorm's running statistics.
+
+    DistributedDataParallel does so before each forward pass in training; after the last one of an epoch the workers'
+    statistics differ, and an evaluation or a checkpoint would depend on which worker made it.
+    """
+    if world_size() > 1:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)

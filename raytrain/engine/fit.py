@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from raytrain.engine.collective import rank, sum_over_workers, world_size
+from raytrain.engine.collective import rank, share_buffers, sum_over_workers, world_size
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.seeding import restore_random_state, save_random_state
 from raytrain.engine.step import optimizer_step
@@ -83,6 +83,7 @@ class Run:
         for callback in training.callbacks:
             callback.on_epoch_start(state)
         state.metrics = self._train_epoch()
+        share_buffers(training.model)
         if training.validation is not None:
             tracker = MetricsTracker(training.num_classes, training.num_recordings, device=training.device)
             evaluate(
