@@ -1,1 +1,1 @@
-"""physics."""
+"""Bearing kinematics, lubrication, and the signatures that faults leave in vibration."""
