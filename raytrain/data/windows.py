@@ -1,0 +1,208 @@
+"""Windows as positions in a store: nothing is cut out until a batch asks for it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from raytrain.config.schema import WindowConfig
+from raytrain.data.preprocess import DRAWN, SegmentStore
+from raytrain.data.segments import PARTS, PartName, RandomWindows
+from raytrain.errors import DataError
+from raytrain.types import Batch
+
+__all__ = ["WindowArrays", "Windows", "zscore_"]
+
+CPU = torch.device("cpu")
+# A constant window leaves only the rounding of its mean, a few units in the last place.
+ROUNDING = 4 * torch.finfo(torch.float32).eps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowArrays:
+    """N windows as numpy arrays, for feature extraction.
+
+    Attributes:
+        signal: float32 `[N, C, L]`, normalised as configured.
+        targets: Index into the classes, int64 `[N]`.
+        recordings: Index into the recording ids, int64 `[N]`.
+        shaft_speed_rpm: Shaft speed in revolutions per minute, float32 `[N]`.
+        fault_orders: BPFO, BPFI, 2 x BSF, FTF, NaN where unknown, float64 `[N, 4]`.
+    """
+
+    signal: NDArray[np.float32]
+    targets: NDArray[np.int64]
+    recordings: NDArray[np.int64]
+    shaft_speed_rpm: NDArray[np.float32]
+    fault_orders: NDArray[np.float64]
+
+
+class Windows:
+    """All windows of some parts of a store, in the order of the segments; no window crosses a segment's end.
+
+    Attributes:
+        store: Where the samples are.
+        length: Samples per window.
+        device: Where batches are made.
+        targets: Class of each window, int64 `[N]`.
+        recordings: Recording of each window, an index into `store.recording_ids`, int64 `[N]`.
+        window_start: First sample of each window within its recording, counted at `store.fs_hz`, int64 `[N]`.
+    """
+
+    def __init__(
+        self,
+        store: SegmentStore,
+        parts: Sequence[PartName],
+        config: WindowConfig,
+        *,
+        device: torch.device = CPU,
+    ) -> None:
+        """Index the windows.
+
+        Args:
+            store: The preprocessed segments.
+            parts: Parts to take windows from.
+            config: Window length, hop and normalisation.
+            device: Where batches are made; the signal is copied there once, unless it is the CPU.
+
+        Raises:
+            DataError: A part has no recordings, or one of its recordings is shorter than a window.
+        """
+        self.store = store
+        self.length = config.length
+        self.device = device
+        self._normalize = config.normalize == "zscore"
+        segments, shifts = _positions(store, parts, config)
+        self._segments = segments
+        self.targets = store.target[segments]
+        self.recordings = store.recording[segments]
+        self.window_start = store.start[segments] + shifts
+        self._columns = torch.from_numpy(store.offset[segments] + shifts).to(device)
+        self._targets = torch.from_numpy(self.targets).to(device)
+        self._conditions = {
+            "shaft_speed_rpm": torch.from_numpy(store.shaft_speed_rpm[segments]).to(device),
+            "load": torch.from_numpy(store.load[segments]).to(device),
+            "recording": torch.from_numpy(self.recordings).to(device),
+            "window_start": torch.from_numpy(self.window_start).to(device),
+        }
+        self._windows = _every_window(_alias(store.signal).to(device), config.length)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def recording_ids(self) -> tuple[str, ...]:
+        """Names of the recordings that `recordings` points to."""
+        return self.store.recording_ids
+
+    def batch(self, indices: Tensor) -> Batch:
+        """Return the windows at `indices` (int64 `[B]`) in fresh memory, which the caller may change."""
+        indices = indices.to(self.device)
+        conditions = {name: values[indices] for name, values in self._conditions.items()}
+        return Batch(self._inputs(indices), self._targets[indices], conditions)
+
+    def arrays(self, chunk: int = 1024) -> Iterator[WindowArrays]:
+        """Yield all windows in order, at most `chunk` at a time."""
+        for indices in torch.split(torch.arange(len(self)), chunk):
+            segments = self._segments[indices.numpy()]
+            yield WindowArrays(
+                signal=self._inputs(indices.to(self.device)).cpu().numpy(),
+                targets=self.store.target[segments],
+                recordings=self.store.recording[segments],
+                shaft_speed_rpm=self.store.shaft_speed_rpm[segments],
+                fault_orders=self.store.fault_orders[segments],
+            )
+
+    def _inputs(self, indices: Tensor) -> Tensor:
+        inputs = self._windows.index_select(0, self._columns[indices])
+        return zscore_(inputs) if self._normalize else inputs
+
+
+def zscore_(windows: Tensor) -> Tensor:
+    """Standardise each window of each channel `[..., T]` in place: (x - mean) / std, zeros if it is constant.
+
+    The standard deviation divides by T. Two plain reductions without a temporary of the batch's size take
+    an eighth of the time of `torch.var_mean` on a CPU.
+    """
+    mean = windows.mean(-1, keepdim=True)
+    windows.sub_(mean)
+    std = torch.linalg.vector_norm(windows, dim=-1, keepdim=True) / windows.shape[-1] ** 0.5
+    constant = std <= ROUNDING * mean.abs()
+    return windows.mul_(std.reciprocal().masked_fill_(constant, 0.0))
+
+
+def _alias(signal: NDArray[np.float32]) -> Tensor:
+    """Return a tensor that shares the memory of a read-only array; it must only be read.
+
+    torch has no read-only tensors: writing to this one would change the store for every process that shares
+    it. It therefore never leaves `Windows`, whose batches are copies.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable", category=UserWarning)
+        return torch.from_numpy(signal)
+
+
+def _every_window(signal: Tensor, length: int) -> Tensor:
+    """View `signal` `[C, total]` as `[total - length + 1, C, length]`: entry i starts at column i.
+
+    `index_select` on this view copies whole rows: 60 µs for 128 x 1 x 2048, a seventh of the time of indexing
+    it and a twentieth of gathering single samples.
+    """
+    channels, total = signal.shape
+    return signal.as_strided((total - length + 1, channels, length), (1, total, 1))
+
+
+def _positions(
+    store: SegmentStore, parts: Sequence[PartName], config: WindowConfig
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the segment of each window and its first sample within that segment."""
+    for part in parts:
+        _check_part(store, part, config.length)
+    codes = [PARTS.index(part) for part in parts]
+    counts = np.maximum(0, (store.samples - config.length) // config.hop_samples + 1)
+    if store.random is None:
+        counts *= np.isin(store.part, codes)
+    segments = np.repeat(np.arange(len(counts)), counts)
+    shifts = (np.arange(len(segments)) - np.repeat(np.cumsum(counts) - counts, counts)) * config.hop_samples
+    if store.random is None:
+        return segments, shifts
+    drawn = np.isin(_draw(store.random, len(segments)), codes)
+    return segments[drawn], shifts[drawn]
+
+
+def _draw(random: RandomWindows, count: int) -> NDArray[np.int8]:
+    """Return the part of each of `count` windows under the leaky rule."""
+    tests = max(1, round(random.test_fraction * count))
+    validates = max(1, round(random.validation_fraction * count))
+    if count <= tests + validates:
+        raise DataError(f"{count} windows are too few to divide at random into training, validation and test")
+    order = np.random.default_rng(random.seed).permutation(count)
+    part = np.zeros(count, dtype=np.int8)
+    part[order[:tests]] = PARTS.index("test")
+    part[order[tests : tests + validates]] = PARTS.index("validation")
+    return part
+
+
+def _check_part(store: SegmentStore, part: PartName, length: int) -> None:
+    """Refuse a part without recordings, or with a recording too short for one window."""
+    mine = store.part == (DRAWN if store.random is not None else PARTS.index(part))
+    if not mine.any():
+        raise DataError(f"the {part} part has no recordings; change data.split")
+    longest = np.zeros((DRAWN + 1, len(store.recording_ids)), dtype=np.int64)
+    np.maximum.at(longest, (store.part, store.recording), store.samples)
+    in_part = longest[store.part[mine][0]]
+    short = np.flatnonzero((in_part > 0) & (in_part < length))
+    if len(short):
+        shortest = short[np.argsort(in_part[short], kind="stable")][:3]
+        names = ", ".join(f"{store.recording_ids[i]!r} has {in_part[i]}" for i in shortest)
+        more = f" and {len(short) - 3} more" if len(short) > 3 else ""
+        raise DataError(
+            f"windows.length: {length} samples at {store.fs_hz:g} Hz do not fit into every recording of the "
+            f"{part} part: {names}{more}; the longest that fits all parts is {longest[longest > 0].min()}"
+        )
