@@ -74,7 +74,7 @@ def generate_rolling(
     duration_s: float = 2.0,
     fs_hz: float = 12_800.0,
     bearing: str = "6205",
-    snr_db: float = -1.0,
+    snr_db: float = -2.0,
     slip: float = 0.01,
     seed: int = 0,
 ) -> list[Recording]:
