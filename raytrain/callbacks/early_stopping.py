@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from raytrain.errors import ConfigError, nearest
 from raytrain.types import Callback, FitState
 
-__all__ = ["EarlyStopping", "improves"]
+__all__ = ["EarlyStopping", "improves", "monitored"]
 
 
 def improves(value: float, best: float | None, *, mode: Literal["min", "max"], min_delta: float = 0.0) -> bool:
@@ -22,6 +23,17 @@ def improves(value: float, best: float | None, *, mode: Literal["min", "max"], m
     if best is None:
         return True
     return value < best - min_delta if mode == "min" else value > best + min_delta
+
+
+def monitored(metrics: Mapping[str, float], monitor: str) -> float:
+    """Return the metric `monitor` of an epoch.
+
+    Raises:
+        ConfigError: The run does not report it.
+    """
+    if monitor not in metrics:
+        raise ConfigError(f"monitor: '{monitor}' is not reported; {nearest(monitor, metrics)}")
+    return metrics[monitor]
 
 
 class EarlyStopping(Callback):
@@ -54,9 +66,7 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, state: FitState) -> None:
         """Count epochs without improvement; metrics are reduced, so every worker decides alike."""
-        if self.monitor not in state.metrics:
-            raise ConfigError(f"monitor: '{self.monitor}' is not reported; {nearest(self.monitor, state.metrics)}")
-        value = state.metrics[self.monitor]
+        value = monitored(state.metrics, self.monitor)
         if improves(value, self.best, mode=self.mode, min_delta=self.min_delta):
             self.best = value
             self.epochs_without_improvement = 0

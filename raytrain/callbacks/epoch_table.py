@@ -16,23 +16,21 @@ class EpochTable(Callback):
 
     Args:
         console: Where to.
-        monitor: The metric whose best value is marked.
+        monitor: The metric shown beside the losses; a dash where the run does not report one of them.
         epochs: Epochs planned.
     """
 
     def __init__(self, console: Console, *, monitor: str, epochs: int) -> None:
         self._console = console
-        self._monitor = monitor
+        self._columns = {"train/loss": 10, "val/loss": 10, monitor: max(20, len(monitor))}
         self._epochs = epochs
         self._started = 0.0
 
     def on_fit_start(self, state: FitState) -> None:
         """Print the heading."""
         if state.is_writer:
-            self._console.print(
-                f"{'epoch':>9}  {'train/loss':>10}  {'val/loss':>10}  {self._monitor:>20}  {'lr':>8}  seconds",
-                style="bold",
-            )
+            heading = "  ".join(f"{key:>{width}}" for key, width in self._columns.items())
+            self._console.print(f"{'epoch':>9}  {heading}  {'lr':>8}  seconds", style="bold", highlight=False)
 
     def on_epoch_start(self, state: FitState) -> None:  # noqa: ARG002 - the hook's
         """Start the clock."""
@@ -43,9 +41,11 @@ class EpochTable(Callback):
         if not state.is_writer:
             return
         metrics, seconds = state.metrics, time.perf_counter() - self._started
+        cells = "  ".join(
+            f"{metrics[key]:>{width}.4f}" if key in metrics else f"{'-':>{width}}"
+            for key, width in self._columns.items()
+        )
         self._console.print(
-            f"{state.progress.epoch:>4}/{self._epochs:<4}  "
-            f"{metrics['train/loss']:>10.4f}  {metrics['val/loss']:>10.4f}  {metrics[self._monitor]:>20.4f}  "
-            f"{metrics['train/lr']:>8.2g}  {seconds:7.2f}",
+            f"{state.progress.epoch:>4}/{self._epochs:<4}  {cells}  {metrics['train/lr']:>8.2g}  {seconds:7.2f}",
             highlight=False,
         )

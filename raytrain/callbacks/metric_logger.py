@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from raytrain.engine.manifest import finite
 from raytrain.types import Callback, FitState
 
 __all__ = ["MetricLogger"]
@@ -13,7 +14,8 @@ __all__ = ["MetricLogger"]
 class MetricLogger(Callback):
     """Append each epoch's metrics to a file as one line of JSON, flushed, so that a kill loses no whole line.
 
-    Only rank 0 writes. A run that starts anew starts the file anew; a resumed one drops the lines after its epoch.
+    Only rank 0 writes; NaN is null. A run that starts anew starts the file anew; a resumed one drops the lines after
+    its epoch.
 
     Args:
         log_file: Where to.
@@ -37,4 +39,4 @@ class MetricLogger(Callback):
 
 
 def _line(epoch: int, metrics: dict[str, float]) -> str:
-    return json.dumps({"epoch": epoch, **metrics}) + "\n"
+    return json.dumps(finite({"epoch": epoch, **metrics}), allow_nan=False) + "\n"

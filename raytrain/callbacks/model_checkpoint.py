@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from raytrain.callbacks.early_stopping import improves
+from raytrain.callbacks.early_stopping import improves, monitored
 from raytrain.engine.checkpoint import write_checkpoint
 from raytrain.types import Callback, FitState
 
@@ -21,6 +21,9 @@ class ModelCheckpoint(Callback):
         directory: Where to.
         monitor: Metric key.
         mode: Whether a lower (`min`) or a higher (`max`) value is better.
+
+    Raises:
+        ConfigError: In the first epoch, when the run does not report `monitor`.
     """
 
     def __init__(self, directory: Path, *, monitor: str = "val/loss", mode: Literal["min", "max"] = "min") -> None:
@@ -32,17 +35,19 @@ class ModelCheckpoint(Callback):
 
     def on_epoch_end(self, state: FitState) -> None:
         """Decide whether this epoch is the best, before its state is saved anywhere."""
-        if improves(state.metrics[self.monitor], self.best, mode=self.mode):
-            self.best, self.best_epoch = state.metrics[self.monitor], state.progress.epoch + 1
+        value = monitored(state.metrics, self.monitor)
+        if improves(value, self.best, mode=self.mode):
+            self.best, self.best_epoch = value, state.progress.epoch + 1
 
     def on_checkpoint(self, state: FitState) -> None:
         """Write the files."""
         if not state.is_writer:
             return
         snapshot = state.snapshot()
-        write_checkpoint(self.directory / "last.pt", snapshot)
+        # The best first: after a crash between the two, the run resumes before this epoch and writes both again.
         if self.best_epoch == state.progress.epoch:
             write_checkpoint(self.directory / "best.pt", snapshot)
+        write_checkpoint(self.directory / "last.pt", snapshot)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best value and its epoch."""

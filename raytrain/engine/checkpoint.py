@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -57,5 +58,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     try:
         snapshot: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise RunError(f"checkpoint {path} holds objects that are not loaded for safety: {error}") from error
+        kind = re.search(r"GLOBAL (\S+)", str(error))
+        raise RunError(
+            f"checkpoint {path} holds {kind.group(1) if kind else 'an object'}, and only plain values and tensors are "
+            "loaded, for safety; use a checkpoint that raytrain wrote"
+        ) from error
     return snapshot

@@ -25,9 +25,10 @@ def evaluate(
 ) -> MetricsTracker:
     """Fill `tracker` with the model's predictions on all of `loader`, over all workers; return it.
 
-    The model is evaluated without gradients and left in the mode it was in; no random state is drawn from.
+    The model is evaluated without gradients, and each of its modules is left in the mode it was in; no random state is
+    drawn from.
     """
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         with torch.inference_mode(), precision.autocast():
@@ -41,6 +42,7 @@ def evaluate(
                     loss=loss.total,
                 )
     finally:
-        model.train(was_training)
+        for module, mode in modes:
+            module.training = mode
     sum_over_workers(*tracker.tensors())
     return tracker

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def fit(training: Training, *, resume: dict[str, Any] | None = None) -> FitState
         The final state; `state.history` has the metrics of every epoch.
 
     Raises:
-        RunError: The loss became NaN or infinite, or the snapshot is of another version.
+        RunError: A loss became NaN or infinite, or the snapshot is of another version or other callbacks.
     """
     run = Run(training, resume=resume)
     try:
@@ -69,8 +70,12 @@ class Run:
         )
         if resume is not None:
             self._restore(resume)
-        for callback in training.callbacks:
-            callback.on_fit_start(self.state)
+        try:
+            for callback in training.callbacks:
+                callback.on_fit_start(self.state)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def finished(self) -> bool:
@@ -96,6 +101,7 @@ class Run:
                 progress=state.progress,
             )
             state.metrics |= tracker.compute("val")
+        _check_losses(state)
         for callback in training.callbacks:
             callback.on_epoch_end(state)
         state.history.append(dict(state.metrics))
@@ -105,12 +111,16 @@ class Run:
         return state
 
     def close(self) -> None:
-        """End the run; callbacks release what they hold."""
-        for callback in self.training.callbacks:
-            callback.on_fit_end(self.state)
+        """End the run; every callback releases what it holds, also when one before it fails to."""
+        with ExitStack() as stack:
+            for callback in reversed(self.training.callbacks):
+                stack.callback(callback.on_fit_end, self.state)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that is needed to go on exactly from the last completed epoch."""
+        """Return all that is needed to go on exactly from the last completed epoch.
+
+        Its tensors are the run's own: write it, or copy it, before the run advances.
+        """
         training, state = self.training, self.state
         return {
             "version": _SNAPSHOT_VERSION,
@@ -135,6 +145,11 @@ class Run:
                 "resume with the release that wrote it"
             )
         training, state = self.training, self.state
+        if len(snapshot["callbacks"]) != len(training.callbacks):
+            raise RunError(
+                f"snapshot has the state of {len(snapshot['callbacks'])} callbacks, the run has "
+                f"{len(training.callbacks)}; resume with the callbacks it was made with"
+            )
         training.model.load_state_dict(snapshot["model"])
         training.optimizer.load_state_dict(snapshot["optimizer"])
         training.schedule.load_state_dict(snapshot["schedule"])
@@ -175,14 +190,17 @@ class Run:
         }
         if training.precision.scaler.is_enabled():
             metrics["train/skipped_steps"] = float(self._skipped_steps)
-        if not math.isfinite(metrics["train/loss"]):
-            raise RunError(
-                f"train/loss is {metrics['train/loss']} in epoch {epoch + 1}; lower optimizer.lr or max_grad_norm"
-            )
         return metrics
 
     def _progress(self, *, epoch: int, step: int) -> Progress:
         return Progress(epoch, step, min(1.0, step / (self._steps_per_epoch * self.training.epochs)))
+
+
+def _check_losses(state: FitState) -> None:
+    epoch = state.progress.epoch + 1
+    for key in ("train/loss", "val/loss"):
+        if not math.isfinite(state.metrics.get(key, 0.0)):
+            raise RunError(f"{key} is {state.metrics[key]} in epoch {epoch}; lower optimizer.lr or max_grad_norm")
 
 
 def _data_parallel(training: Training) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import subprocess
@@ -16,7 +17,7 @@ import torch
 
 from raytrain.engine.checkpoint import write_atomically
 
-__all__ = ["write_json", "write_manifest"]
+__all__ = ["finite", "write_json", "write_manifest"]
 
 _PACKAGES = ("raytrain", "torch", "ray", "optuna", "hyperopt", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -43,16 +44,35 @@ def write_manifest(path: Path, *, command: str, config: dict[str, Any], data: di
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - any JSON value
-    """Write JSON atomically, indented for people."""
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    """Write JSON atomically, indented for people; NaN and infinity are null, as in `finite`."""
+    write_atomically(path, (json.dumps(finite(content), indent=2, allow_nan=False) + "\n").encode())
+
+
+def finite(content: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return `content` with None for NaN and infinity, which JSON lacks and strict readers refuse.
+
+    >>> finite({"recall": [0.5, float("nan")], "epoch": 1})
+    {'recall': [0.5, None], 'epoch': 1}
+    """
+    if isinstance(content, dict):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _git_revision() -> str | None:
     """Return the commit this code is of, with `+changes` where files differ; None outside a checkout."""
-    folder = Path(__file__).resolve().parent
+    # The package may be installed below somebody else's checkout; only one that tracks this file is raytrain's.
+    if not _git("ls-files", Path(__file__).name):
+        return None
+    return _git("describe", "--always", "--dirty=+changes", "--abbrev=40")
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(Path(__file__).resolve().parent), *arguments]
     try:
-        command = ["git", "-C", str(folder), "describe", "--always", "--dirty=+changes", "--abbrev=40"]
         result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return result.stdout.strip() or None

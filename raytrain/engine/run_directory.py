@@ -22,7 +22,7 @@ def create_run_directory(root: Path, *, name: str | None, default: str) -> Path:
         ConfigError: The name is no folder name, or the run exists: raytrain never writes into an earlier run.
         RunError: The disk is full or cannot be written to.
     """
-    chosen = name or f"{default}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+    chosen = f"{default}-{datetime.now().astimezone():%Y%m%d-%H%M%S}" if name is None else name
     if not _NAME.fullmatch(chosen):
         raise ConfigError(f"--name {chosen!r}: use letters, digits, '_', '-' and '.', beginning with a letter or digit")
     directory = (root / chosen).resolve()

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any, Self
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raytrain.engine.checkpoint import read_checkpoint, write_atomically, write_checkpoint
+from raytrain.errors import RunError
+
+SNAPSHOT: dict[str, Any] = {
+    "version": 1,
+    "weights": torch.arange(6.0).reshape(2, 3),
+    "step": 12,
+    "reason": None,
+    "history": [{"val/loss": 0.25, "nan": float("nan")}],
+    "random": {"cpu": torch.get_rng_state()},
+}
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "last.pt"
+    write_checkpoint(path, SNAPSHOT)
+    read = read_checkpoint(path)
+    assert read.keys() == SNAPSHOT.keys()
+    assert torch.equal(read["weights"], SNAPSHOT["weights"])
+    assert torch.equal(read["random"]["cpu"], SNAPSHOT["random"]["cpu"])
+    assert (read["step"], read["reason"], read["history"][0]["val/loss"]) == (12, None, 0.25)
+    assert np.isnan(read["history"][0]["nan"])
+    assert os.listdir(path.parent) == ["last.pt"]  # noqa: PTH208 - hidden files too
+
+
+def test_writing_again_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    for step in (1, 2):
+        write_checkpoint(path, {"step": step})
+        assert read_checkpoint(path) == {"step": step}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "whole.pt"
+    write_checkpoint(path, SNAPSHOT)
+    return path
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_one_flipped_bit_anywhere_is_damage(whole: Path, data: st.DataObject) -> None:
+    content = bytearray(whole.read_bytes())
+    position = data.draw(st.integers(0, len(content) - 1))
+    content[position] ^= 1 << data.draw(st.integers(0, 7))
+    damaged = whole.with_name("flipped.pt")
+    damaged.write_bytes(content)
+    with pytest.raises(RunError, match=r"flipped\.pt is damaged: its checksum does not match; use the one before it$"):
+        read_checkpoint(damaged)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 31, 32, 33, 0.5, -32, -1])
+def test_a_file_cut_short_is_damage(whole: Path, kept: float) -> None:
+    content = whole.read_bytes()
+    damaged = whole.with_name("short.pt")
+    damaged.write_bytes(content[: int(kept * len(content)) if kept == 0.5 else int(kept)])
+    with pytest.raises(RunError, match=r"short\.pt is damaged"):
+        read_checkpoint(damaged)
+
+
+def test_an_absent_file_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"^checkpoint .*none\.pt cannot be read: No such file or directory$"):
+        read_checkpoint(tmp_path / "none.pt")
+    with pytest.raises(RunError, match=r"cannot be read: Is a directory$"):
+        read_checkpoint(tmp_path)
+
+
+class Touch:
+    """Runs code when it is unpickled by anything that trusts the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+def test_a_file_that_would_execute_code_is_refused(tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    write_checkpoint(tmp_path / "evil.pt", {"model": Touch(touched)})
+    with pytest.raises(RunError) as caught:
+        read_checkpoint(tmp_path / "evil.pt")
+    assert str(caught.value) == (
+        f"checkpoint {tmp_path / 'evil.pt'} holds io.open, and only plain values and tensors are loaded, for safety; "
+        "use a checkpoint that raytrain wrote"
+    )
+    assert not touched.exists()
+    # The check of the check: loaded with trust, the same bytes do run.
+    torch.load(io.BytesIO((tmp_path / "evil.pt").read_bytes()[:-32]), weights_only=False)["model"].close()
+    assert touched.exists()
+
+
+def disk_full(_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class HalfWritten:
+    """A file on a disk that fills up in the middle of it."""
+
+    def __init__(self, file: IO[Any]) -> None:
+        self._file = file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, content: bytes) -> None:
+        self._file.write(content[: len(content) // 2])
+        disk_full(content)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file_and_no_partial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "last.pt"
+    write_checkpoint(path, {"step": 1})
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda self, mode: HalfWritten(real(self, mode)))
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_checkpoint(path, {"step": 2})
+    assert caught.value.errno == errno.ENOSPC
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ["last.pt"]  # noqa: PTH208
+    assert read_checkpoint(path) == {"step": 1}
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_crash_at_any_later_moment_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    path = tmp_path / "last.pt"
+    write_checkpoint(path, {"step": 1})
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[failing], interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(path, {"step": 2})
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ["last.pt"]  # noqa: PTH208
+    assert read_checkpoint(path) == {"step": 1}
+
+
+def test_content_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, content = tmp_path / "file", b"x" * 1000
+    moments: list[tuple[str, bool]] = []
+
+    def size_at_flush(descriptor: int) -> None:
+        moments.append((f"{os.fstat(descriptor).st_size} bytes flushed", path.exists()))
+
+    monkeypatch.setattr(os, "fsync", size_at_flush)
+    write_atomically(path, content)
+    assert moments == [("1000 bytes flushed", False)]
+    assert path.read_bytes() == content
