@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,14 +12,10 @@ import torch
 from pydantic import ConfigDict, ValidationError, create_model
 
 from raytrain.callbacks.early_stopping import EarlyStopping
-from raytrain.config.schema import DataConfig, Part, TrainConfig
-from raytrain.data.guard import prove_disjoint
+from raytrain.config.schema import Part, TrainConfig
 from raytrain.data.loaders import WindowLoader
-from raytrain.data.preprocess import SegmentStore
-from raytrain.data.read import read_recordings
-from raytrain.data.recording import Recording
-from raytrain.data.segments import PartName, Split
-from raytrain.data.splits import make_split
+from raytrain.data.segments import PartName
+from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.engine.precision import Precision, choose_device
 from raytrain.engine.training import Training
@@ -30,7 +27,7 @@ from raytrain.objectives.supervised import Supervised
 from raytrain.optim.build import OPTIMIZERS, SCHEDULES, create_optimizer, create_schedule
 from raytrain.types import Callback
 
-__all__ = ["build_training", "check_parts", "evaluation_loader", "read_and_split", "stopping_callbacks"]
+__all__ = ["build_training", "check_parts", "evaluation_loader", "stopping_callbacks"]
 
 _TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "model": MODELS,
@@ -38,19 +35,6 @@ _TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
 }
-
-
-def read_and_split(config: DataConfig) -> tuple[list[Recording], Split]:
-    """Read the recordings, divide them, and prove that no sample is in two parts.
-
-    Raises:
-        DataError: The recordings cannot be read, or the split leaks.
-        ConfigError: The split names groups that do not exist.
-    """
-    recordings = read_recordings(config)
-    split = make_split(recordings, config.split, target=config.target)
-    prove_disjoint(split, recordings)
-    return recordings, split
 
 
 def check_parts(config: TrainConfig) -> None:
@@ -164,14 +148,15 @@ def _part_problems(field: str, part: Part, table: Mapping[str, Callable[..., Any
         for name, parameter in inspect.signature(table[part.name], eval_str=True).parameters.items()
         if parameter.kind is parameter.KEYWORD_ONLY
     }
-    for name in part.settings.keys() - keywords.keys():
+    for name in [name for name in part.settings if name not in keywords]:
         yield f"{field}.{name}: '{part.name}' has no such setting; {nearest(name, keywords)}"
     fields: dict[str, Any] = {
         name: (parameter.annotation, ...) for name, parameter in keywords.items() if name in part.settings
     }
-    checker = create_model(f"{part.name} settings", __config__=ConfigDict(strict=False), **fields)
+    checker = create_model(f"{part.name} settings", __config__=ConfigDict(strict=True), **fields)
     try:
-        checker.model_validate({name: part.settings[name] for name in fields})
+        # As JSON, where strict takes a list for a tuple and 1 for 1.0 but not "1" for 1: the part gets what was given.
+        checker.model_validate_json(json.dumps({name: part.settings[name] for name in fields}, default=str))
     except ValidationError as error:
         for problem in error.errors():
             yield f"{field}.{'.'.join(map(str, problem['loc']))}: {problem['msg']} (got {problem['input']!r})"

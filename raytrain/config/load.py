@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -16,12 +16,15 @@ __all__ = ["apply_overrides", "dump_yaml", "load_yaml", "parse_overrides", "vali
 
 Model = TypeVar("Model", bound=BaseModel)
 
+_MERGE = "tag:yaml.org,2002:merge"
+
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which 1e-3 is a number (YAML 1.1 asks for 1.0e-3) and a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        # A merge key (`<<: *defaults`) stands for the keys of another mapping, which those given here override.
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != _MERGE]
         repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
         if repeated:
             raise yaml.constructor.ConstructorError(
@@ -31,7 +34,7 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
 
 
@@ -47,7 +50,11 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text") from error
-    return _mapping(text, where=str(path))
+    content = _parsed(text, where=str(path))
+    if not isinstance(content, dict):
+        got = "nothing" if content is None else type(content).__name__
+        raise ConfigError(f"{path}: expected a mapping of fields to values, got {got}")
+    return content
 
 
 def dump_yaml(config: BaseModel) -> str:
@@ -64,9 +71,9 @@ def parse_overrides(assignments: list[str]) -> dict[str, Any]:
     overrides: dict[str, Any] = {}
     for assignment in assignments:
         field, equals, value = assignment.partition("=")
-        if not equals or not field:
+        if not equals or not field.strip():
             raise ConfigError(f"--set {assignment}: expected field=value, e.g. optimizer.lr=1e-3")
-        overrides |= _mapping(f"{field.strip()}: {value}", where=f"--set {assignment}")
+        overrides[field.strip()] = _parsed(value, where=f"--set {assignment}")
     return overrides
 
 
@@ -104,14 +111,12 @@ def validate(model: type[Model], settings: Mapping[str, Any], *, where: str) -> 
         raise ConfigError(f"{where}: {count}\n" + "\n".join(f"  {line}" for line in lines)) from error
 
 
-def _mapping(text: str, *, where: str) -> dict[str, Any]:
+def _parsed(text: str, *, where: str) -> Any:  # noqa: ANN401 - any YAML value
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise ConfigError(f"{where}: is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{where}: expected a mapping of fields to values, got {type(content).__name__}")
-    return content
+        problem = " ".join(str(error).replace('"<unicode string>", ', "").split())
+        raise ConfigError(f"{where}: is not valid YAML: {problem}") from error
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401 - any YAML value
@@ -119,31 +124,38 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 - any YAML value
 
 
 def _line(model: type[BaseModel], problem: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails, a loose dict
-    location = [str(part) for part in problem["loc"]]
-    field = ".".join(location) or "(whole)"
-    if problem["type"] == "extra_forbidden":
-        owner = _owner(model, list(problem["loc"][:-1]))
-        hint = nearest(location[-1], owner.model_fields) if owner else ""
-        return f"{field}: unknown field; {hint}"
+    path, kinds = _trace(model, problem["loc"])
+    field, got = ".".join(path) or "(whole)", problem["input"]
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{field}: unknown field; {nearest(path[-1], kinds[0].model_fields)}"
+        case "union_tag_not_found":
+            return f"{field}: needs a type; {nearest('', _tags(kinds))}"
+        case "union_tag_invalid":
+            return f"{field}.type: '{got['type']}' is unknown; {nearest(str(got['type']), _tags(kinds))}"
+        case "model_type" | "model_attributes_type":
+            return f"{field}: expected a mapping of fields to values (got {got!r})"
     message = problem["msg"].removeprefix("Value error, ")
-    got = problem["input"]
     shown = "" if isinstance(got, Mapping | BaseModel) or problem["type"] == "missing" else f" (got {got!r})"
     return f"{field}: {message}{shown}"
 
 
-def _owner(model: type[BaseModel], location: list[Any]) -> type[BaseModel] | None:
-    """Return the model whose field list the last step of `location` is checked against."""
+def _trace(model: type[BaseModel], location: Sequence[str | int]) -> tuple[list[str], list[type[BaseModel]]]:
+    """Return a location as the user wrote it, without pydantic's tags of unions, and the models it lies in.
+
+    These are the models the value may be, or, where it is none, those of the value it is a field or an item of.
+    """
+    path: list[str] = []
+    kinds = [model]
     for step in location:
-        if step in model.model_fields:
-            candidates = list(_models(model.model_fields[step].annotation))
-            if not candidates:
-                return None
-            model = candidates[0]
-            variants = candidates
-        else:
-            # A key of a mapping, or the tag pydantic adds for a discriminated union.
-            model = next((kind for kind in variants if _tag(kind) == step), model)
-    return model
+        tagged = [kind for kind in kinds if _tag(kind) == step]
+        if tagged:
+            kinds = tagged
+            continue
+        path.append(str(step))
+        fields = [kind.model_fields[step] for kind in kinds if isinstance(step, str) and step in kind.model_fields]
+        kinds = [inner for field in fields for inner in _models(field.annotation)] or kinds
+    return path, kinds
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - any type expression
@@ -156,3 +168,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - any
 def _tag(kind: type[BaseModel]) -> str | None:
     field = kind.model_fields.get("type")
     return get_args(field.annotation)[0] if field is not None else None
+
+
+def _tags(kinds: Sequence[type[BaseModel]]) -> list[str]:
+    return [tag for kind in kinds if (tag := _tag(kind)) is not None]

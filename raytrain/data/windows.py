@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from raytrain.config.schema import WindowConfig
-from raytrain.data.preprocess import DRAWN, SegmentStore
 from raytrain.data.segments import PARTS, PartName, RandomWindows
+from raytrain.data.store import DRAWN, SegmentStore
 from raytrain.errors import DataError
 from raytrain.types import Batch
 

@@ -35,13 +35,13 @@ class Cluster:
         cpus: CPUs over all nodes.
         gpus: GPUs over all nodes.
         address: Where it answers.
-        embedded: True when it was started for this command.
+        nodes: Machines it has.
     """
 
     cpus: float
     gpus: float
     address: str
-    embedded: bool
+    nodes: int
 
     def concurrent(self, bundle: Mapping[str, float], workers: int) -> int:
         """Return how many trials of `workers` bundles run at once.
@@ -72,7 +72,7 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     """
     os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
     if ray.is_initialized():
-        yield _described(embedded=False)
+        yield _described()
         return
     address = address or os.environ.get("RAY_ADDRESS")
     if address is not None:
@@ -85,10 +85,10 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
             ray.init(address=address, runtime_env={"env_vars": _QUIET}, **common)
     except ConnectionError as error:
         raise ConfigError(f"--address {address}: no Ray cluster answers ({error}); {_ADVICE}") from error
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    logging.getLogger("ray.train").setLevel(logging.ERROR)
+    for library in ("ray.tune", "ray.train"):  # raytrain tells the errors of trials and workers itself
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
-        yield _described(embedded=address is None)
+        yield _described()
     finally:
         ray.shutdown()
 
@@ -96,13 +96,13 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
 _ADVICE = "start one with `ray start --head`, or leave --address out for a local one"
 
 
-def _described(*, embedded: bool) -> Cluster:
+def _described() -> Cluster:
     resources = ray.cluster_resources()
     return Cluster(
         cpus=resources.get("CPU", 0.0),
         gpus=resources.get("GPU", 0.0),
         address=ray.get_runtime_context().gcs_address,
-        embedded=embedded,
+        nodes=sum(node["Alive"] for node in ray.nodes()),
     )
 
 

@@ -10,8 +10,8 @@ import torch
 
 from raytrain.config.build import build_training, evaluation_loader
 from raytrain.config.schema import TrainConfig
-from raytrain.data.preprocess import SegmentStore
 from raytrain.data.segments import PartName
+from raytrain.data.store import SegmentStore
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.fit import fit
 from raytrain.engine.seeding import seed_everything
@@ -40,7 +40,7 @@ class Judgement:
 
 
 def judge(
-    config: TrainConfig, store: SegmentStore, snapshot: dict[str, Any], *, parts: Sequence[PartName]
+    config: TrainConfig, *, store: SegmentStore, snapshot: dict[str, Any], parts: Sequence[PartName]
 ) -> dict[str, Judgement]:
     """Evaluate a run's checkpoint on each of `parts`, with the settings it was trained with."""
     training = _seeded(config, store, train=("train",))
@@ -48,7 +48,7 @@ def judge(
     return {part: _judged(config, store, training, part) for part in parts}
 
 
-def refit(config: TrainConfig, store: SegmentStore, *, epochs: int) -> tuple[dict[str, Any], Judgement]:
+def refit(config: TrainConfig, *, store: SegmentStore, epochs: int) -> tuple[dict[str, Any], Judgement]:
     """Train on training and validation parts together for `epochs` epochs of the planned schedule, and test that.
 
     There is no validation part left to stop early by, so the number of epochs is that of the best checkpoint.

@@ -18,12 +18,14 @@ from rich.console import Console
 from raytrain.callbacks.epoch_table import EpochTable
 from raytrain.callbacks.metric_logger import MetricLogger
 from raytrain.callbacks.model_checkpoint import ModelCheckpoint
-from raytrain.config.build import build_training, check_parts, read_and_split, stopping_callbacks
+from raytrain.config.build import build_training, check_parts, stopping_callbacks
 from raytrain.config.load import dump_yaml
 from raytrain.config.schema import TrainConfig
-from raytrain.data.preprocess import SegmentStore, prepare
+from raytrain.data.dataset import read_and_split
+from raytrain.data.preprocess import prepare
 from raytrain.data.read import data_hash
 from raytrain.data.segments import Split
+from raytrain.data.store import SegmentStore
 from raytrain.distributed.cluster import connect
 from raytrain.distributed.judge import Judgement, judge
 from raytrain.distributed.report import CHECKPOINT_FILE, RayReport
@@ -97,7 +99,12 @@ def run_training(
         directory / "manifest.json",
         command=shlex.join(command),
         config=config.model_dump(mode="json"),
-        data={"source": config.data.source, "sha256": data_hash(recordings), "recordings": len(recordings)},
+        data={
+            "source": config.data.source,
+            "sha256": data_hash(recordings),
+            "recordings": len(recordings),
+            "leaky": split.leaky,
+        },
     )
     (directory / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     if workers is None:
@@ -184,7 +191,7 @@ def _train_worker(settings: dict[str, Any]) -> None:
 
 def _finished(config: TrainConfig, store: SegmentStore, split: Split, directory: Path) -> TrainResult:
     snapshot = read_checkpoint(directory / "best.pt")
-    judgements = judge(config, store, snapshot, parts=("validation", "test"))
+    judgements = judge(config, store=store, snapshot=snapshot, parts=("validation", "test"))
     history = _history(directory / "metrics.jsonl")
     write_json(
         directory / "result.json",

@@ -13,7 +13,7 @@ import torch
 from raytrain.classical.evaluate import FeatureSet, FittedBaseline, features_of, fit_baseline
 from raytrain.config.schema import METRICS, WindowConfig
 from raytrain.config.space import SpaceConfig
-from raytrain.data.preprocess import SegmentStore
+from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.errors import DataError
 from raytrain.metrics.tracker import MetricsTracker

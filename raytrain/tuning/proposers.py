@@ -1,7 +1,12 @@
-"""Where the next point of a sweep comes from: a grid, or hyperopt. Random and TPE points come from the study itself."""
+"""Where the next point of a sweep comes from: a grid, hyperopt, or chance.
+
+TPE proposes from the study itself, and so does a random search but for what it would repeat.
+"""
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +14,7 @@ import numpy as np
 from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
 from raytrain.tuning.space import Point, active_parameters, finite_values, grid_points, ordered
 
-__all__ = ["GridProposer", "HyperoptProposer", "Proposer"]
+__all__ = ["GridProposer", "HyperoptProposer", "Proposer", "RandomProposer"]
 
 
 class Proposer(Protocol):
@@ -28,14 +33,38 @@ class GridProposer:
     """Every point of a finite space once, in order."""
 
     def __init__(self, space: SpaceConfig) -> None:
-        self._points = grid_points(space)
+        self._points = deque(itertools.islice(grid_points(space), space.search.trials))
 
     def propose(self, trial_id: str) -> Point | None:  # noqa: ARG002 - the protocol's
         """Return the next grid point."""
-        return next(self._points, None)
+        return self._points.popleft() if self._points else None
 
     def observe(self, trial_id: str, value: float | None) -> None:
         """Learn nothing: a grid does not adapt."""
+
+
+class RandomProposer:
+    """Points drawn at random, every value of a choice or range equally likely."""
+
+    def __init__(self, space: SpaceConfig, *, seed: int) -> None:
+        self._space = space
+        self._random = np.random.default_rng(seed)
+
+    def propose(self, trial_id: str) -> Point:  # noqa: ARG002 - the protocol's
+        """Return a random point."""
+        return active_parameters(self._space, lambda _, one: self._drawn(one))
+
+    def observe(self, trial_id: str, value: float | None) -> None:
+        """Learn nothing: chance does not adapt."""
+
+    def _drawn(self, one: Distribution) -> Any:  # noqa: ANN401 - any value
+        if isinstance(one, Uniform):
+            return float(self._random.uniform(one.low, one.high))
+        if isinstance(one, LogUniform):
+            drawn = np.exp(self._random.uniform(np.log(one.low), np.log(one.high)))
+            return float(np.clip(drawn, one.low, one.high))
+        values = finite_values(one) or []
+        return values[int(self._random.integers(len(values)))]
 
 
 class HyperoptProposer:
@@ -80,19 +109,21 @@ class HyperoptProposer:
         return active_parameters(self._space, lambda name, one: self._decoded(name, one, values[name]))
 
     def observe(self, trial_id: str, value: float | None) -> None:
-        """Record the loss of a trial, or that it failed."""
-        document = self._documents.pop(trial_id)
+        """Record the loss of a trial, or that it failed; nothing of a trial that runs another proposer's point."""
+        document = self._documents.pop(trial_id, None)
+        if document is None:
+            return
         failed = value is None
         document["state"] = self._hyperopt.JOB_STATE_ERROR if failed else self._hyperopt.JOB_STATE_DONE
         document["result"] = {"status": "fail"} if value is None else {"status": "ok", "loss": -value}
         self._trials.refresh()
 
     def _decoded(self, name: str, one: Distribution, sampled: Any) -> Any:  # noqa: ANN401 - any value
-        if name in self._indexed:
-            return (finite_values(one) or [])[int(sampled)]
-        if isinstance(one, IntUniform):
+        if isinstance(one, Uniform | LogUniform):
+            return float(np.clip(sampled, one.low, one.high))  # exp(log(low)) may be just below low
+        if isinstance(one, IntUniform) and name not in self._indexed:
             return int(np.clip(round(float(sampled)), one.low, one.high))
-        return float(sampled)
+        return (finite_values(one) or [])[int(sampled)]
 
 
 class _Tree:

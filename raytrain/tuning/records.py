@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.schema import METRICS
 from raytrain.config.space import SpaceConfig
+from raytrain.engine.manifest import finite
 from raytrain.tuning.space import Point
 
 __all__ = ["Recorder", "Status", "TrialRecord"]
@@ -31,7 +33,7 @@ class TrialRecord:
         number: From 1, in the order of starting.
         point: Its parameters.
         status: `finished` ran to its own end; `stopped` was ended by the scheduler, the budget or Ctrl-C; `failed`
-            raised an error.
+            raised an error or never had a finite value of the sweep's metric.
         curve: The metrics of each epoch, with `epoch` and `seconds` since the trial's start.
         best: Its best epoch's metrics.
         reason: Why it ended, where there is something to say.
@@ -97,12 +99,13 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         metrics = {key: value for key, value in result.items() if key.startswith(_METRIC_PREFIXES)}
         row = {"epoch": result["epoch"], "seconds": time.monotonic() - record.started, **metrics}
         record.curve.append(row)
-        if improves(row[self.metric], record.value(self.metric), mode=METRICS[self.metric]):
+        value = row[self.metric]
+        if math.isfinite(value) and improves(value, record.value(self.metric), mode=METRICS[self.metric]):
             record.best = row
         record.directory = trial.path or ""
         record.status = "finished" if result["finished"] else "running"
         record.reason = result["stop_reason"]
-        self._write(event="epoch", trial=trial.trial_id, **row)
+        self._write(event="epoch", trial=trial.trial_id, pid=result.get("pid"), **row)
 
     def on_checkpoint(
         self,
@@ -118,39 +121,50 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         """Close the record of a trial that ended without an error."""
         record = self.records[trial.trial_id]
-        if record.status == "running":
-            late = self._deadline is not None and time.monotonic() >= self._deadline
-            record.status, record.reason = "stopped", "by the time budget" if late else "by the scheduler"
-        self._write(event="end", trial=trial.trial_id, status=record.status, reason=record.reason)
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        self._end(record, "by the time budget" if late else "by the scheduler")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         """Close the record of a trial that failed."""
         if trial.trial_id not in self.records:
             self.on_trial_start(iteration, trials, trial)
         record = self.records[trial.trial_id]
-        record.status, record.reason = "failed", _last_line(trial)
-        self._write(event="end", trial=trial.trial_id, status=record.status, reason=record.reason)
+        record.status, record.reason = "failed", _reason(trial)
+        self._write_end(record)
 
     def close(self, *, reason: str) -> None:
         """Mark the trials that were still running as stopped for `reason`, and close the file."""
         for record in self.records.values():
             if record.status == "running":
-                record.status, record.reason = "stopped", reason
-                self._write(event="end", trial=record.trial_id, status="stopped", reason=reason)
+                self._end(record, reason)
         if self._log is not None:
             self._log.close()
             self._log = None
 
+    def _end(self, record: TrialRecord, reason: str) -> None:
+        """Close a record; `reason` is what stopped a trial that was not at its own end."""
+        if record.status == "running":
+            record.status, record.reason = "stopped", reason
+        if record.curve and record.best is None:
+            record.status, record.reason = "failed", f"{self.metric} was never a finite number"
+        self._write_end(record)
+
+    def _write_end(self, record: TrialRecord) -> None:
+        self._write(event="end", trial=record.trial_id, status=record.status, reason=record.reason)
+
     def _write(self, **event: Any) -> None:
         if self._log is None:
             self._log = self._path.open("a", encoding="utf-8")
-        self._log.write(json.dumps(event) + "\n")
+        self._log.write(json.dumps(finite(event), allow_nan=False) + "\n")
         self._log.flush()
 
 
-def _last_line(trial: TuneTrial) -> str:
-    """Return the innermost error's own text."""
-    error = trial.get_pickled_error() or trial.get_error()
-    text = str(getattr(error, "cause", None) or error or "unknown error")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "unknown error"
+def _reason(trial: TuneTrial) -> str:
+    """Return the error's own text: the last line of what Tune wrote of it, beside its driver until it is synced."""
+    try:
+        lines = Path(trial.error_file or "").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return "unknown error"
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "unknown error")
+    return last.removeprefix("raytrain.errors.")
+

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,8 @@ __all__ = ["print_report", "print_training"]
 
 _ROWS = 15
 _ROOMY = 110
+_REASONS = 3
+_SCORES = ("macro_f1", "accuracy", "recording_macro_f1", "recording_accuracy")
 
 
 def print_report(result: SweepResult, console: Console) -> None:
@@ -31,36 +34,35 @@ def print_report(result: SweepResult, console: Console) -> None:
             style="yellow",
         )
     console.print(_summary(result), highlight=False)
-    for note in result.notes:
-        console.print(f"  split: {note}", style="dim", highlight=False, markup=False)
-    console.print(_leaderboard(result, width=console.width))
-    for baseline in result.baselines:
-        if baseline.skipped:
-            console.print(f"  {baseline.name}: not run: {baseline.skipped}", style="dim", highlight=False, markup=False)
+    _print_lines(console, (f"split: {note}" for note in result.notes))
+    _print_failures(result, console)
+    _print_leaderboard(result, console)
+    _print_lines(console, (f"{one.name}: not run: {one.skipped}" for one in result.baselines if one.skipped))
     if result.best is None:
-        console.print("No trial completed an epoch, so there is no best model.", style="bold red")
+        console.print(
+            f"No trial completed an epoch with a finite {result.metric}, so there is no best model.", style="bold red"
+        )
     else:
         _print_best(result, result.best, console)
-    console.print(f"\n[bold]Files[/]   {result.directory}", highlight=False, soft_wrap=True)
-    console.print(Text.assemble(("Repeat", "bold"), f"  {result.command}"), highlight=False, soft_wrap=True)
-    console.print(
-        Text.assemble(("Again", "bold"), f"   raytrain results {result.directory}"),
-        highlight=False,
-        soft_wrap=True,
+    _print_paths(
+        console,
+        {
+            "Files": str(result.directory),
+            "Repeat": result.command,
+            "Again": shlex.join(["raytrain", "results", str(result.directory)]),
+        },
     )
 
 
 def print_training(result: TrainResult, console: Console) -> None:
     """Print how a single run ended."""
     _print_leaky(console, leaky=result.leaky)
-    for note in result.notes:
-        console.print(f"  split: {note}", style="dim", highlight=False, markup=False)
+    _print_lines(console, (f"split: {note}" for note in result.notes))
     validation, test = result.judgements["validation"], result.judgements["test"]
     console.print(f"\n[bold]Best epoch: {result.best_epoch} of {len(result.history)}[/]", highlight=False)
-    console.print(f"  validation part: {_told(validation)}", highlight=False)
-    console.print(f"  untouched test part: {_told(test)}", style="bold", highlight=False)
-    console.print(_confusion(result.classes, test))
-    console.print(f"\n[bold]Files[/]  {result.directory}", highlight=False, soft_wrap=True)
+    console.print(_scores({"validation": validation.metrics, _test_part(leaky=result.leaky): test.metrics}, bold=1))
+    _print_confusion(result.classes, test, console)
+    _print_paths(console, {"Files": str(result.directory)})
 
 
 def _summary(result: SweepResult) -> str:
@@ -69,21 +71,56 @@ def _summary(result: SweepResult) -> str:
     }
     epochs = sum(len(trial.curve) for trial in result.trials)
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    minutes, seconds = divmod(round(result.seconds), 60)
+    time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     return (
-        f"\n[bold]{result.name}[/]: {len(result.trials)} trials by {result.algorithm} in {result.seconds:.0f} s "
-        f"({told}; {epochs} epochs)"
+        f"\n[bold]{result.name}[/]: {len(result.trials)} trials by {result.algorithm} in {time}\n"
+        f"  {told}; epochs in all: {epochs}"
     )
 
 
-def _leaderboard(result: SweepResult, *, width: int) -> Table:
+def _print_failures(result: SweepResult, console: Console) -> None:
+    by_reason: dict[str, list[int]] = {}
+    for trial in result.trials:
+        if trial.status == "failed":
+            by_reason.setdefault(trial.reason, []).append(trial.number)
+    for reason, numbers in list(by_reason.items())[:_REASONS]:
+        trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+        console.print(f"  failed: {trials}: {reason}", style="red", highlight=False, markup=False)
+    if len(by_reason) > _REASONS:
+        console.print(f"  {len(by_reason) - _REASONS} more reasons in trials.csv", style="red", highlight=False)
+
+
+def _print_leaderboard(result: SweepResult, console: Console) -> None:
     frame = result.leaderboard()
-    title = "Leaderboard: macro-F1 of windows, and of recordings (rec.) by vote" + (" (LEAKY)" if result.leaky else "")
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    if frame.empty:
+        return
+    columns = _columns(result, frame)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("#", "model"):
         table.add_column(heading, no_wrap=True)
-    roomy = width >= _ROOMY
+    roomy = console.width >= _ROOMY
     if roomy:
         table.add_column("settings", overflow="fold", ratio=1)
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    shown = frame[(frame["rank"] <= _ROWS) | (frame["kind"] == "baseline")]
+    for row in shown.to_dict("records"):
+        settings = [str(row["settings"])] if roomy else []
+        cells = [_number(row[key]) for key in columns.values()]
+        table.add_row(str(row["rank"]), _name(row), *settings, *cells, style=_row_style(row, result))
+    leaky = " (LEAKY)" if result.leaky else ""
+    console.print(f"\n[bold]Leaderboard{leaky}[/] by {result.metric}", highlight=False)
+    console.print(table)
+    hints = ["val, test: macro-F1 of windows; rec.: of recordings, by vote of their windows"]
+    hints += ["test: trained on the training part; refit: on training and validation parts"]
+    hints += ["* ended early"] if (shown["status"] == "stopped").any() else []
+    hints += [f"{len(frame) - len(shown)} more in leaderboard.csv"] if len(frame) > len(shown) else []
+    _print_lines(console, hints)
+
+
+def _columns(result: SweepResult, frame: pd.DataFrame) -> dict[str, str]:
+    """Return the leaderboard's headings and the metrics below them, without those that nothing has."""
     columns = {
         "val": "val/macro_f1",
         "val\nrec.": "val/recording_macro_f1",
@@ -92,40 +129,22 @@ def _leaderboard(result: SweepResult, *, width: int) -> Table:
         "refit\ntest": "test_refit/macro_f1",
     }
     if result.metric not in columns.values():
-        columns = {result.metric.removeprefix("val/").replace("_", "\n"): result.metric, **columns}
-    if (
-        result.best is not None
-        and result.best.refit_test is None
-        and not any(one.refit_test for one in result.baselines)
-    ):
-        del columns["refit\ntest"]
-    for heading in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-    shown = frame[(frame["rank"] <= _ROWS) | (frame["kind"] == "baseline")] if len(frame) else frame
-    for row in shown.to_dict("records"):
-        style = _row_style(row, result)
-        cells = [_number(row.get(key)) for key in columns.values()]
-        settings = [str(row["settings"])] if roomy else []
-        table.add_row(str(row["rank"]), _name(row), *settings, *cells, style=style)
-    hints = ["* ended early"] if (frame["status"] == "stopped").any() else []
-    hints += [f"{len(frame) - len(shown)} more in leaderboard.csv"] if len(frame) > len(shown) else []
-    hints += ["test: trained on the training part; refit test: on training and validation parts"]
-    table.caption, table.caption_justify = "; ".join(hints), "left"
-    return table
+        columns = {result.metric.replace("/", "\n").replace("_", "\n"): result.metric, **columns}
+    return {heading: key for heading, key in columns.items() if key in frame}
 
 
-def _row_style(row: dict[Any, Any], result: SweepResult) -> str:
+def _row_style(row: Mapping[Any, Any], result: SweepResult) -> str:
     if result.best is not None and row["name"] == f"trial {result.best.trial}":
         return "bold green"
     return "cyan" if row["kind"] == "baseline" else ""
 
 
-def _name(row: dict[Any, Any]) -> str:
+def _name(row: Mapping[Any, Any]) -> str:
     return f"{row['name']}*" if row["status"] == "stopped" else str(row["name"])
 
 
 def _number(value: Any) -> str:  # noqa: ANN401 - a cell of a table
-    return "" if value is None or pd.isna(value) else f"{value:.4f}"
+    return "" if pd.isna(value) else f"{value:.4f}"
 
 
 def _print_best(result: SweepResult, best: Best, console: Console) -> None:
@@ -133,24 +152,47 @@ def _print_best(result: SweepResult, best: Best, console: Console) -> None:
     for name, value in best.point.items():
         console.print(f"  {name}: {value}", highlight=False, markup=False)
     again = best.judgements["validation"].metrics[result.metric]
-    if again == best.reported:
-        console.print(
-            f"  {result.metric} {again:.6f}, the same when its checkpoint is evaluated again", highlight=False
-        )
-    else:
-        console.print(
-            f"  {result.metric} was reported as {best.reported:.6f}; its checkpoint evaluated again gives {again:.6f}",
-            style="yellow",
-            highlight=False,
-        )
+    same = again == best.reported
+    console.print(
+        f"  {result.metric} {again:.6f}, the same when its checkpoint is evaluated again"
+        if same
+        else f"  {result.metric} was reported as {best.reported!r}; its checkpoint evaluated again gives {again!r}",
+        style="" if same else "yellow",
+        highlight=False,
+    )
+    _print_scores(result, best, console)
+    _print_confusion(result.classes, best.judgements["test"], console)
+
+
+def _print_scores(result: SweepResult, best: Best, console: Console) -> None:
     test = best.judgements["test"]
-    console.print(f"  untouched test part: {_told(test)}", style="bold", highlight=False)
+    scores = {
+        "validation": best.judgements["validation"].metrics,
+        _test_part(leaky=result.leaky): test.metrics,
+    }
     if best.refit_test is not None:
-        console.print(
-            f"  trained once more on training and validation parts: {_told(best.refit_test)}", highlight=False
-        )
-    console.print(_against_baselines(result, test), highlight=False)
-    console.print(_confusion(result.classes, test))
+        scores["test, refit"] = best.refit_test.metrics
+    ran = [one for one in result.baselines if not one.skipped]
+    rival = max(ran, key=lambda one: one.test["test/macro_f1"], default=None)
+    if rival is None:
+        verdict = Text("No classical baseline was run, so nothing says whether a deep model is needed here.", "yellow")
+    else:
+        scores[f"test, {rival.name}"] = rival.test
+        verdict = _verdict(test.metrics["test/macro_f1"] - rival.test["test/macro_f1"], rival.name)
+    console.print(_scores(scores, bold=1))
+    console.print(verdict)
+
+
+def _verdict(gap: float, rival: str) -> Text:
+    """Answer the honest question of every sweep on the test part, each side trained on the training part only."""
+    verdict, style = ("beats", "green") if gap > 0 else ("does not beat", "yellow")
+    return Text(
+        f"The deep model {verdict} the best classical one on the test part ({rival}, {gap:+.4f} macro-F1).", style
+    )
+
+
+def _test_part(*, leaky: bool) -> str:
+    return "test (LEAKY)" if leaky else "test (untouched)"
 
 
 def _print_leaky(console: Console, *, leaky: bool) -> None:
@@ -162,29 +204,20 @@ def _print_leaky(console: Console, *, leaky: bool) -> None:
         )
 
 
-def _told(judgement: Judgement) -> str:
-    metrics = {key.split("/", 1)[1]: value for key, value in judgement.metrics.items()}
-    return (
-        f"macro-F1 {metrics['macro_f1']:.4f}, accuracy {metrics['accuracy']:.4f}; by recording (vote) "
-        f"macro-F1 {metrics['recording_macro_f1']:.4f}, accuracy {metrics['recording_accuracy']:.4f}"
-    )
+def _scores(parts: Mapping[str, Mapping[str, float]], *, bold: int) -> Table:
+    """Return a table of the metrics of each part; the row numbered `bold` is the one that counts."""
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("macro-F1", "accuracy", "macro-F1\nrec.", "accuracy\nrec."):
+        table.add_column(heading, justify="right")
+    for row, (part, metrics) in enumerate(parts.items()):
+        values = {key.split("/", 1)[1]: value for key, value in metrics.items()}
+        table.add_row(part, *(_number(values[key]) for key in _SCORES), style="bold" if row == bold else "")
+    return table
 
 
-def _against_baselines(result: SweepResult, test: Judgement) -> str:
-    """Answer the honest question of every sweep on the test part, each side trained on the training part only."""
-    ran = [one for one in result.baselines if not one.skipped]
-    if not ran:
-        return "  no classical baseline was run, so nothing says whether a deep model is needed here"
-    rival = max(ran, key=lambda one: one.test["test/macro_f1"])
-    gap = test.metrics["test/macro_f1"] - rival.test["test/macro_f1"]
-    verdict = "beats" if gap > 0 else "does not beat"
-    return f"  the deep model {verdict} the best classical one on the test part ({rival.name}, {gap:+.4f} macro-F1)"
-
-
-def _confusion(classes: Sequence[str], test: Judgement) -> Table:
-    table = Table(
-        title="Confusion on the test part (windows)", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD
-    )
+def _print_confusion(classes: Sequence[str], test: Judgement, console: Console) -> None:
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     table.add_column("true \\ predicted")
     for name in (*classes, "recall"):
         table.add_column(name, justify="right")
@@ -195,4 +228,16 @@ def _confusion(classes: Sequence[str], test: Judgement) -> Table:
             for column, count in enumerate(test.confusion[index])
         ]
         table.add_row(name, *cells, "-" if math.isnan(recall) else f"{recall:.3f}")
-    return table
+    console.print("\n[bold]Confusion on the test part[/], windows", highlight=False)
+    console.print(table)
+
+
+def _print_lines(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(f"  {line}", style="dim", highlight=False, markup=False)
+
+
+def _print_paths(console: Console, paths: Mapping[str, str]) -> None:
+    console.print()
+    for name, text in paths.items():
+        console.print(Text.assemble((f"{name:<8}", "bold"), text), highlight=False, soft_wrap=True)

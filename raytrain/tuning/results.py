@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,35 +88,41 @@ class SweepResult:
     best: Best | None
 
     def dataframe(self) -> pd.DataFrame:
-        """Return one row per trial: number, status, epochs, parameters and the metrics of its best epoch."""
+        """Return one row per trial: number, status, epochs run, parameters and the metrics of its best epoch."""
         rows = [
             {
                 "trial": record.number,
                 "trial_id": record.trial_id,
                 "status": record.status,
                 "reason": record.reason,
-                "epochs": len(record.curve),
+                "epochs_run": len(record.curve),  # `epochs` may be a parameter
                 "seconds": record.curve[-1]["seconds"] if record.curve else None,
                 **record.point,
                 **{key: value for key, value in (record.best or {}).items() if "/" in key},
+                "leaky": self.leaky,
             }
             for record in self.trials
         ]
-        return pd.DataFrame(rows)
+        columns = ["trial", "trial_id", "status", "reason", "epochs_run", "seconds", "leaky"]
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
 
     def curves(self) -> pd.DataFrame:
         """Return one row per trial and epoch, with all metrics."""
-        return pd.DataFrame([{"trial": record.number, **row} for record in self.trials for row in record.curve])
+        rows = [{"trial": record.number, **row} for record in self.trials for row in record.curve]
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["trial", "epoch", "seconds", self.metric])
 
     def leaderboard(self) -> pd.DataFrame:
         """Return trials and baselines together, best validation first; only winner and baselines were tested."""
         rows = [self._trial_row(record) for record in self.trials if record.best is not None]
         rows += [_baseline_row(one) for one in self.baselines if not one.skipped]
         if not rows:
-            return pd.DataFrame(columns=["rank", "kind", "name", "status", self.metric])
+            return pd.DataFrame(columns=["rank", "kind", "name", "status", "settings", self.metric, "leaky"])
         ascending = METRICS[self.metric] == "min"
         table = pd.DataFrame(rows).sort_values(self.metric, ascending=ascending, kind="stable", ignore_index=True)
         table.insert(0, "rank", range(1, len(table) + 1))
+        table["leaky"] = self.leaky
+        if self.leaky:
+            table["leaky"] = True
         return table
 
     def _trial_row(self, record: TrialRecord) -> dict[str, Any]:
@@ -133,7 +140,10 @@ class SweepResult:
         return row
 
     def save(self) -> None:
-        """Write `result.json`, `trials.csv`, `curves.csv`, `leaderboard.csv` and the confusion matrix."""
+        """Write `result.json`, `trials.csv`, `curves.csv`, `leaderboard.csv` and the confusion matrix.
+
+        In `result.json` a number that is not finite is null; it is read back as NaN.
+        """
         content = dataclasses.asdict(self) | {"directory": None, "version": _VERSION}
         write_json(self.directory / RESULT_FILE, content)
         self.dataframe().to_csv(self.directory / "trials.csv", index=False)
@@ -149,32 +159,62 @@ def load_result(directory: Path) -> SweepResult:
 
     Raises:
         ConfigError: The folder holds none.
-        RunError: It was written by another version.
+        RunError: It was written by another version, or is damaged.
     """
     path = directory / RESULT_FILE
     if not path.is_file():
-        others = sorted(child.parent.name for child in directory.parent.glob(f"*/{RESULT_FILE}"))
-        hint = f"; runs beside it: {', '.join(others)}" if others else ""
-        raise ConfigError(f"{directory}: no {RESULT_FILE} there, so no finished sweep{hint}")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    version = content.pop("version", None)
-    if version != _VERSION:
-        raise RunError(f"{path}: has version {version}, this raytrain reads {_VERSION}")
+        raise ConfigError(f"{directory}: no {RESULT_FILE} there, so no finished sweep{_runs_near(directory)}")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if "version" not in content:
+            raise ConfigError(f"{directory}: the run of one model, not a sweep; its scores are in {path}")
+        version = content.pop("version")
+        if version != _VERSION:
+            raise RunError(f"{path}: has version {version}, this raytrain reads {_VERSION}")
+        return _sweep_result(content, directory.resolve())
+    except (AttributeError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(
+            f"{path}: is damaged ({type(error).__name__}: {error}); the trials are also in trials.csv beside it"
+        ) from error
+
+
+def _runs_near(directory: Path) -> str:
+    """Return the names of the runs in a folder, else of those beside it, as a hint."""
+    for place, folder in (("in it", directory), ("beside it", directory.parent)):
+        runs = sorted(file.parent.name for file in folder.glob(f"*/{RESULT_FILE}"))
+        if runs:
+            return f"; runs {place}: {', '.join(runs)}"
+    return ""
+
+
+def _sweep_result(content: dict[str, Any], directory: Path) -> SweepResult:
     best = content["best"]
     if best is not None:
-        best["judgements"] = {part: Judgement(**one) for part, one in best["judgements"].items()}
-        best["refit_test"] = None if best["refit_test"] is None else Judgement(**best["refit_test"])
+        best["judgements"] = {part: _judgement(one) for part, one in best["judgements"].items()}
+        best["refit_test"] = None if best["refit_test"] is None else _judgement(best["refit_test"])
     return SweepResult(
         **content
         | {
-            "directory": directory.resolve(),
+            "directory": directory,
             "classes": tuple(content["classes"]),
             "notes": tuple(content["notes"]),
-            "trials": tuple(TrialRecord(**one) for one in content["trials"]),
+            "trials": tuple(TrialRecord(**one | {"curve": _numbers(one["curve"])}) for one in content["trials"]),
             "baselines": tuple(BaselineResult(**one) for one in content["baselines"]),
             "best": None if best is None else Best(**best),
         }
     )
+
+
+def _judgement(content: dict[str, Any]) -> Judgement:
+    return Judgement(**content | {"metrics": _numbers(content["metrics"]), "recall": _numbers(content["recall"])})
+
+
+def _numbers(content: Any) -> Any:  # noqa: ANN401 - JSON that holds numbers and null where one was not finite
+    if isinstance(content, dict):
+        return {key: _numbers(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_numbers(value) for value in content]
+    return math.nan if content is None else content
 
 
 def _baseline_row(one: BaselineResult) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -16,6 +18,7 @@ __all__ = [
     "Point",
     "active_parameters",
     "check_space",
+    "count_points",
     "describe_point",
     "extremes",
     "finite_values",
@@ -29,6 +32,7 @@ Point: TypeAlias = dict[str, Any]
 """Dotted parameter -> value, for the parameters that exist in it."""
 
 _SHARED_BY_ALL_TRIALS = ("data", "metric", "mode", "threads", "device")
+_A_POINT = "a point of the space"
 
 
 def train_config(space: SpaceConfig, point: Mapping[str, Any]) -> TrainConfig:
@@ -38,17 +42,17 @@ def train_config(space: SpaceConfig, point: Mapping[str, Any]) -> TrainConfig:
         ConfigError: The settings and the point together break a rule.
     """
     settings = apply_overrides(space.fixed.model_dump(exclude_unset=True), point)
-    return validate(TrainConfig, settings, where="a point of the space")
+    return validate(TrainConfig, settings, where=_A_POINT)
 
 
 def describe_point(point: Mapping[str, Any]) -> str:
     """Return a point in one short line.
 
-    >>> describe_point({"optimizer.lr": 0.00123456, "windows.length": 2048})
-    'lr=0.00123, length=2048'
+    >>> describe_point({"optimizer.lr": 0.00123456, "windows.length": 2048, "model.name": "wdcnn"})
+    'lr=0.00123, length=2048, model=wdcnn'
     """
     return ", ".join(
-        f"{name.split('.', 1)[-1]}={f'{value:.3g}' if isinstance(value, float) else value}"
+        f"{name.removesuffix('.name').split('.', 1)[-1]}={f'{value:.3g}' if isinstance(value, float) else value}"
         for name, value in point.items()
     )
 
@@ -109,6 +113,14 @@ def grid_points(space: SpaceConfig) -> Iterator[Point]:
     yield from _expand(space, ordered(space), {})
 
 
+def count_points(space: SpaceConfig, *, at_most: int) -> int | None:
+    """Return how many points a space has; None when they are more than `at_most` or it is continuous."""
+    if any(finite_values(distribution) is None for distribution in space.parameters.values()):
+        return None
+    count = sum(1 for _ in itertools.islice(grid_points(space), at_most + 1))
+    return count if count <= at_most else None
+
+
 def _expand(space: SpaceConfig, names: list[str], point: Point) -> Iterator[Point]:
     if not names:
         yield dict(point)
@@ -141,16 +153,8 @@ def check_space(space: SpaceConfig) -> None:
     ordered(space)
     if space.search.algorithm == "grid":
         next(grid_points(space))
-    impossible: dict[str, str] = {}
-    for name, distribution in space.parameters.items():
-        for value in extremes(distribution):
-            for point in _points_with(space, name, value):
-                try:
-                    check_parts(train_config(space, point))
-                except ConfigError as error:
-                    impossible.setdefault(str(error), f"{error} (at {describe_point(point)})")
-    if impossible:
-        raise _report(space, list(impossible.values()))
+    if problems := [*_impossible_conditions(space), *_setting_problems(space)]:
+        raise _report(space, problems)
 
 
 def _report(space: SpaceConfig, problems: list[str]) -> ConfigError:
@@ -188,30 +192,64 @@ def _condition_problems(space: SpaceConfig) -> Iterator[str]:
                     yield f"parameters.{name}.when: '{parent}' is never {value!r}; it is one of {values}"
 
 
+def _impossible_conditions(space: SpaceConfig) -> Iterator[str]:
+    for name in space.parameters:
+        contradicted = [parent for parent, values in _parent_values(space, name).items() if not values]
+        for parent in contradicted:
+            yield f"parameters.{name}: never exists, as the conditions on '{parent}' it depends on exclude each other"
+
+
+def _setting_problems(space: SpaceConfig) -> list[str]:
+    """Return each rule of a run that a point breaks, once, with the point's values of the field it is about."""
+    found: dict[str, str] = {}
+    for name, distribution in space.parameters.items():
+        for value in _probes(distribution):
+            for point in _points_with(space, name, value):
+                for problem in _problems_at(space, point):
+                    found.setdefault(problem, problem + _where(problem, point))
+    return list(found.values())
+
+
+def _where(problem: str, point: Point) -> str:
+    field = re.split(r"[.:]", problem, maxsplit=1)[0]
+    related = {name: value for name, value in point.items() if name.split(".")[0] == field}
+    return f" (at {describe_point(related)})" if related else ""
+
+
+def _problems_at(space: SpaceConfig, point: Point) -> list[str]:
+    try:
+        check_parts(train_config(space, point))
+    except ConfigError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        return [line for line in lines if not line.startswith(_A_POINT)]
+    return []
+
+
+def _probes(distribution: Distribution) -> list[Any]:
+    """Return the extremes and, of a continuous range, a value inside: its ends may be whole where it is not."""
+    if isinstance(distribution, Uniform | LogUniform):
+        inside = distribution.low + (distribution.high - distribution.low) / math.e
+        return [*extremes(distribution), inside]
+    return extremes(distribution)
+
+
 def _points_with(space: SpaceConfig, name: str, value: Any) -> Iterator[Point]:  # noqa: ANN401 - any value
     """Yield points in which `name` has `value`, its ancestors values under which it exists, others their first."""
-    ancestors = _ancestors(space, name)
-    choices = [_accepted_values(space, ancestor, name) for ancestor in ancestors]
-    for combination in itertools.product(*choices):
-        fixed = {**dict(zip(ancestors, combination, strict=True)), name: value}
-        point = active_parameters(space, lambda key, one, fixed=fixed: fixed.get(key, extremes(one)[0]))  # type: ignore[misc]
-        if point.get(name, _ABSENT) == value:
-            yield point
+    parents = _parent_values(space, name)
+    for combination in itertools.product(*parents.values()):
+        fixed = {**dict(zip(parents, combination, strict=True)), name: value}
+        yield active_parameters(space, lambda key, one, fixed=fixed: fixed.get(key, extremes(one)[0]))  # type: ignore[misc]
 
 
-_ABSENT = object()
-
-
-def _ancestors(space: SpaceConfig, name: str) -> list[str]:
-    found: list[str] = []
-    for parent in space.parameters[name].when:
-        found += [*_ancestors(space, parent), parent]
-    return list(dict.fromkeys(found))
-
-
-def _accepted_values(space: SpaceConfig, ancestor: str, name: str) -> list[Any]:
-    wanted = space.parameters[name].when.get(ancestor)
-    return list(_accepted(wanted)) if ancestor in space.parameters[name].when else extremes(space.parameters[ancestor])
+def _parent_values(space: SpaceConfig, name: str) -> dict[str, list[Any]]:
+    """Return for each ancestor of a parameter the values under which the parameter exists."""
+    conditions = dict(space.parameters[name].when)
+    accepted = {parent: list(_accepted(wanted)) for parent, wanted in conditions.items()}
+    for parent in conditions:
+        for ancestor, values in _parent_values(space, parent).items():
+            known = accepted.get(ancestor, values)
+            accepted[ancestor] = [value for value in known if value in values]
+    return accepted
 
 
 def _accepted(wanted: Any) -> list[Any]:  # noqa: ANN401 - a scalar or a list of them

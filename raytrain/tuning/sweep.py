@@ -7,11 +7,12 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray import tune
@@ -19,13 +20,13 @@ from ray.tune.logger import TBXLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from rich.console import Console
 
-from raytrain.config.build import read_and_split
 from raytrain.config.load import apply_overrides, dump_yaml, load_yaml, validate
 from raytrain.config.schema import WindowConfig
 from raytrain.config.space import SpaceConfig
-from raytrain.data.preprocess import SegmentStore, store_key
+from raytrain.data.dataset import read_and_split
 from raytrain.data.read import data_hash
 from raytrain.data.segments import Split
+from raytrain.data.store import SegmentStore, store_key
 from raytrain.distributed.cluster import Cluster, connect
 from raytrain.distributed.judge import judge, refit
 from raytrain.distributed.report import CHECKPOINT_FILE
@@ -43,6 +44,8 @@ from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
 
 __all__ = ["load_space", "run_sweep"]
+
+Result = TypeVar("Result")
 
 
 def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> SpaceConfig:
@@ -100,7 +103,12 @@ def run_sweep(
             directory / "manifest.json",
             command=text,
             config=space.model_dump(mode="json"),
-            data={"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)},
+            data={
+                "source": space.fixed.data.source,
+                "sha256": digest,
+                "recordings": len(recordings),
+                "leaky": split.leaky,
+            },
         )
         plan = _Plan(space, directory, split, stores, configs, cluster, concurrency, console)
         return _run(plan, command=text, started=started)
@@ -141,6 +149,8 @@ def _run(plan: _Plan, *, command: str, started: float) -> SweepResult:
             f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
             f"  details are in {first.directory or plan.directory}"
         )
+    baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
+    best = _judged(plan, references, records, interrupted=interrupted)
     result = SweepResult(
         name=space.name,
         directory=plan.directory,
@@ -153,8 +163,8 @@ def _run(plan: _Plan, *, command: str, started: float) -> SweepResult:
         seconds=time.monotonic() - started,
         interrupted=interrupted,
         trials=records,
-        baselines=tuple(_collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)),
-        best=_judged(plan, references, records, interrupted=interrupted),
+        baselines=tuple(baselines),
+        best=best,
     )
     result.save()
     return result
@@ -263,21 +273,16 @@ def _judged(
     winner = min(candidates, key=lambda record: (sign * (record.value(space.fixed.metric) or 0.0), record.number))
     snapshot = read_checkpoint(Path(winner.checkpoint) / CHECKPOINT_FILE)
     config = train_config(space, winner.point)
-    store = references[store_key(config.windows)]
-    bundle = {"num_cpus": space.resources.cpus_per_worker, "num_gpus": space.resources.gpus_per_worker}
+    call = partial(_call, plan, references, store_key(config.windows))
     with plan.console.status("judging the best checkpoint"):
-        judging = (
-            ray.remote(judge).options(**bundle).remote(config, store, snapshot["run"], parts=("validation", "test"))
-        )
-        judgements = ray.get(judging)
+        judgements = call(partial(judge, config, snapshot=snapshot["run"], parts=("validation", "test")))
     folder = plan.directory / "best"
     write_checkpoint(folder / CHECKPOINT_FILE, snapshot["run"])
     (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
     refit_test = None
     if space.refit and not interrupted:
         with plan.console.status("training the best configuration once more, on training and validation parts"):
-            task = ray.remote(refit).options(**bundle)
-            refitted, refit_test = ray.get(task.remote(config, store, epochs=snapshot["run"]["epoch"]))
+            refitted, refit_test = call(partial(refit, config, epochs=snapshot["run"]["epoch"]))
         write_checkpoint(folder / "refit.pt", refitted)
     return Best(
         trial=winner.number,
@@ -288,3 +293,16 @@ def _judged(
         judgements=judgements,
         refit_test=refit_test,
     )
+
+
+def _call(plan: _Plan, references: Mapping[str, ray.ObjectRef], key: str, function: Callable[..., Result]) -> Result:
+    """Call `function(store=...)` on hardware like a trial's.
+
+    On a cluster of this one machine, without GPUs, that is this process: starting another takes seconds.
+    """
+    resources = plan.space.resources
+    if plan.cluster.nodes == 1 and not resources.gpus_per_worker:
+        return function(store=plan.stores[key])
+    task = ray.remote(function).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
+    result: Result = ray.get(task.remote(store=references[key]))
+    return result

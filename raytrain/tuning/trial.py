@@ -12,7 +12,7 @@ from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from raytrain.config.space import ResourceConfig, SpaceConfig
-from raytrain.data.preprocess import SegmentStore
+from raytrain.data.store import SegmentStore
 from raytrain.distributed.process_group import free_address, join, leave
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from raytrain.config.schema import WindowConfig
 from raytrain.config.space import SpaceConfig
-from raytrain.data.preprocess import SegmentStore, prepare, store_key
+from raytrain.data.preprocess import prepare
 from raytrain.data.recording import Recording
 from raytrain.data.segments import PARTS, Split
+from raytrain.data.store import SegmentStore, store_key
 from raytrain.data.windows import Windows
 from raytrain.tuning.space import active_parameters, extremes, finite_values, train_config
 

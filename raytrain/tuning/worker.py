@@ -10,7 +10,7 @@ import torch
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.build import build_training, stopping_callbacks
 from raytrain.config.space import SpaceConfig
-from raytrain.data.preprocess import SegmentStore, store_key
+from raytrain.data.store import SegmentStore, store_key
 from raytrain.engine.fit import Run
 from raytrain.engine.seeding import seed_everything
 from raytrain.errors import RunError
