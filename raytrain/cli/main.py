@@ -16,6 +16,8 @@ from raytrain.errors import RaytrainError
 
 __all__ = ["app", "main"]
 
+_TYPER_INTERRUPTED = 130  # typer's own exit code for Ctrl-C
+
 app = typer.Typer(
     help="Train and tune deep models that diagnose bearing faults from vibration, honestly.",
     no_args_is_help=True,
@@ -57,17 +59,20 @@ def main() -> NoReturn:
         app(standalone_mode=True)
     except RaytrainError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing more is written", 1)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        _fail(_system_error(error), 1)
+    except SystemExit as ended:
+        if ended.code != _TYPER_INTERRUPTED:
             raise
-        where = f" while writing {error.filename}" if error.filename else ""
-        _fail(
-            f"disk full{where}: free some space, or choose another --runs-dir; what was written before is kept",
-            1,
-        )
+        _fail("interrupted; nothing more is written", 1)
     sys.exit(0)
+
+
+def _system_error(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"disk full{where}: free some space, or choose another --runs-dir; what was written before is kept"
+    return f"{error.strerror or error}{where}; `raytrain --debug ...` shows where this happened"
 
 
 def _fail(message: str, code: int) -> NoReturn:

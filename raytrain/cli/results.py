@@ -15,8 +15,7 @@ def results(
     as_json: Annotated[bool, typer.Option("--json", help="Print result.json instead.")] = False,
 ) -> None:
     """Print the leaderboard and the winner of an earlier sweep again."""
-    from rich.console import Console
-
+    from raytrain.cli.data_tables import make_console
     from raytrain.tuning.report import print_report
     from raytrain.tuning.results import RESULT_FILE, load_result
 
@@ -24,4 +23,4 @@ def results(
     if as_json:
         typer.echo((run / RESULT_FILE).read_text(encoding="utf-8"), nl=False)
     else:
-        print_report(result, Console())
+        print_report(result, make_console())

@@ -129,9 +129,9 @@ def data_overrides(
         "data.where": parse_where(where) if where else None,
         "data.target": target,
         "data.split.rule": rule,
-        "data.split.train": _groups(train),
-        "data.split.validation": _groups(validation),
-        "data.split.test": _groups(test),
+        "data.split.train": _groups("--train", train),
+        "data.split.validation": _groups("--validation", validation),
+        "data.split.test": _groups("--test", test),
         "data.split.block_classes": block_class,
         "data.split.allow_leakage": allow_leakage or None,
     }
@@ -153,5 +153,10 @@ def seconds(duration: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-def _groups(text: str | None) -> list[str | float] | None:
-    return None if text is None else parse_where([f"group={text}"])["group"]
+def _groups(option: str, text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    groups = [group.strip() for group in text.split(",") if group.strip()]
+    if not groups:
+        raise ConfigError(f"{option} {text!r}: expected groups separated by commas, for example 7,14")
+    return groups
