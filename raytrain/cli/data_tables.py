@@ -14,10 +14,10 @@ from rich.table import Table
 from raytrain.config.schema import WindowConfig
 from raytrain.data.groups import group_of
 from raytrain.data.guard import prove_disjoint, prove_windows_disjoint
-from raytrain.data.preprocess import SegmentStore
 from raytrain.data.recording import Recording
 from raytrain.data.segments import PARTS, PartName, Split
 from raytrain.data.select import order_key
+from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.physics.catalogue import find_bearing
 

@@ -9,7 +9,7 @@ from raytrain.classical.build import CLASSICAL
 from raytrain.classical.evaluate import FeatureSet, features_of, fit_baseline
 from raytrain.classical.features import extract_features, is_envelope_line
 from raytrain.config.schema import WindowConfig
-from raytrain.data.preprocess import SegmentStore
+from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.errors import ConfigError, DataError
 

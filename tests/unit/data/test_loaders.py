@@ -11,7 +11,7 @@ from torch import Tensor
 
 from raytrain.config.schema import WindowConfig
 from raytrain.data.loaders import WindowLoader
-from raytrain.data.preprocess import SegmentStore
+from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.errors import ConfigError, DataError
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from raytrain.config.schema import SplitConfig, WindowConfig
-from raytrain.data.preprocess import DRAWN, SegmentStore, envelope, prepare, resample, store_key
+from raytrain.data.preprocess import envelope, prepare, resample
 from raytrain.data.recording import Recording
 from raytrain.data.segments import Segment, Split
 from raytrain.data.splits import make_split
+from raytrain.data.store import DRAWN, SegmentStore, store_key
 from raytrain.errors import ConfigError, DataError
 
 BLOCKS = SplitConfig(rule="by-block", gap_s=0.0)

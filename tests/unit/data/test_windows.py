@@ -14,8 +14,8 @@ from torch import Tensor
 
 from raytrain.config.schema import WindowConfig
 from raytrain.data.guard import prove_windows_disjoint
-from raytrain.data.preprocess import DRAWN, SegmentStore
 from raytrain.data.segments import PARTS, RandomWindows
+from raytrain.data.store import DRAWN, SegmentStore
 from raytrain.data.windows import Windows, zscore_
 from raytrain.errors import DataError
 

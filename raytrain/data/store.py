@@ -1,0 +1,70 @@
+"""The one store of preprocessed signals that all windows of a sweep are cut from; importing it is light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytrain.config.schema import WindowConfig
+from raytrain.data.segments import RandomWindows
+
+__all__ = ["DRAWN", "SegmentStore", "store_key"]
+
+DRAWN = 3
+"""Value of `SegmentStore.part` for segments whose windows are drawn at random (the leaky rule)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentStore:
+    """Preprocessed segments of all parts, with S segments, C channels and all samples in one array.
+
+    Plain arrays in a plain dataclass, so that Ray's object store shares it between processes without a copy.
+    Nothing may be written to it: other trials read the same memory.
+
+    Attributes:
+        signal: All segments one after the other, float32 `[C, total]`, read-only.
+        fs_hz: Sampling rate of `signal`.
+        offset: First column of each segment in `signal`, int64 `[S]`.
+        samples: Columns of each segment, int64 `[S]`.
+        start: First sample of each segment within its recording, counted at `fs_hz`, int64 `[S]`.
+        part: 0 train, 1 validation, 2 test (the order of `PARTS`), 3 drawn at random; int8 `[S]`.
+        target: Index into `classes`, int64 `[S]`.
+        recording: Index into `recording_ids`, int64 `[S]`.
+        shaft_speed_rpm: Shaft speed in revolutions per minute, float32 `[S]`.
+        load: Load in the recording's own unit, NaN when unknown, float32 `[S]`.
+        fault_orders: BPFO, BPFI, 2 x BSF, FTF as multiples of the shaft frequency, NaN for a bearing that is
+            not in the catalogue, float64 `[S, 4]`.
+        classes: Names of the classes.
+        recording_ids: Names of the recordings.
+        channels: Names of the rows of `signal`.
+        leaky: True when the parts share recordings; results must say so.
+        random: How part 3 is divided, for the leaky rule only.
+    """
+
+    signal: NDArray[np.float32]
+    fs_hz: float
+    offset: NDArray[np.int64]
+    samples: NDArray[np.int64]
+    start: NDArray[np.int64]
+    part: NDArray[np.int8]
+    target: NDArray[np.int64]
+    recording: NDArray[np.int64]
+    shaft_speed_rpm: NDArray[np.float32]
+    load: NDArray[np.float32]
+    fault_orders: NDArray[np.float64]
+    classes: tuple[str, ...]
+    recording_ids: tuple[str, ...]
+    channels: tuple[str, ...]
+    leaky: bool = False
+    random: RandomWindows | None = None
+
+
+def store_key(config: WindowConfig) -> str:
+    """Name the variant of the store that `config` needs: configurations of equal key share one.
+
+    >>> store_key(WindowConfig(length=1024)) == store_key(WindowConfig(length=4096, hop=100))
+    True
+    """
+    return f"{config.input}, band {config.envelope_band_hz}, rate {config.sample_rate_hz}"
