@@ -167,4 +167,3 @@ def _reason(trial: TuneTrial) -> str:
         return "unknown error"
     last = next((line.strip() for line in reversed(lines) if line.strip()), "unknown error")
     return last.removeprefix("raytrain.errors.")
-

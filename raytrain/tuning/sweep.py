@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.error import TuneError
 from ray.tune.logger import TBXLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from rich.console import Console
 
-from raytrain.config.load import apply_overrides, dump_yaml, load_yaml, validate
-from raytrain.config.schema import WindowConfig
+from raytrain.config.load import apply_overrides, load_yaml, validate
 from raytrain.config.space import SpaceConfig
 from raytrain.data.dataset import read_and_split
 from raytrain.data.read import data_hash
-from raytrain.data.segments import Split
-from raytrain.data.store import SegmentStore, store_key
-from raytrain.distributed.cluster import Cluster, connect
-from raytrain.distributed.judge import judge, refit
-from raytrain.distributed.report import CHECKPOINT_FILE
-from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
+from raytrain.data.store import store_key
+from raytrain.distributed.cluster import connect
 from raytrain.engine.manifest import write_manifest
 from raytrain.engine.run_directory import create_run_directory
 from raytrain.errors import RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
+from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.live import LiveTable
-from raytrain.tuning.records import Recorder, TrialRecord
-from raytrain.tuning.results import Best, SweepResult
+from raytrain.tuning.plan import Plan
+from raytrain.tuning.records import Recorder
+from raytrain.tuning.results import SweepResult
 from raytrain.tuning.searcher import StudySearcher, create_study
-from raytrain.tuning.space import check_space, extremes, grid_points, train_config
+from raytrain.tuning.space import check_space, extremes
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
+from raytrain.tuning.verdict import judge_best
 
 __all__ = ["load_space", "run_sweep"]
-
-Result = TypeVar("Result")
 
 
 def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> SpaceConfig:
@@ -110,30 +101,11 @@ def run_sweep(
                 "leaky": split.leaky,
             },
         )
-        plan = _Plan(space, directory, split, stores, configs, cluster, concurrency, console)
+        plan = Plan(space, directory, split, stores, configs, cluster, concurrency, console)
         return _run(plan, command=text, started=started)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    space: SpaceConfig
-    directory: Path
-    split: Split
-    stores: Mapping[str, SegmentStore]
-    windows: Sequence[WindowConfig]
-    cluster: Cluster
-    concurrency: int
-    console: Console
-
-    @property
-    def trials(self) -> int:
-        """Return how many trials are planned; a grid has no more than its points."""
-        if self.space.search.algorithm != "grid":
-            return self.space.search.trials
-        return min(self.space.search.trials, sum(1 for _ in grid_points(self.space)))
-
-
-def _run(plan: _Plan, *, command: str, started: float) -> SweepResult:
+def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     space = plan.space
     references = {key: ray.put(store) for key, store in plan.stores.items()}
     baseline_tasks: list[ray.ObjectRef] = []
@@ -150,7 +122,7 @@ def _run(plan: _Plan, *, command: str, started: float) -> SweepResult:
             f"  details are in {first.directory or plan.directory}"
         )
     baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
-    best = _judged(plan, references, records, interrupted=interrupted)
+    best = judge_best(plan, references, records, interrupted=interrupted)
     result = SweepResult(
         name=space.name,
         directory=plan.directory,
@@ -170,7 +142,7 @@ def _run(plan: _Plan, *, command: str, started: float) -> SweepResult:
     return result
 
 
-def _tune(plan: _Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorder) -> bool:
+def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorder) -> bool:
     """Run the trials; return whether Ctrl-C ended them early."""
     space = plan.space
     searcher = StudySearcher(space, create_study(space, plan.directory / "study.journal"))
@@ -198,43 +170,16 @@ def _tune(plan: _Plan, references: Mapping[str, ray.ObjectRef], recorder: Record
         ),
     )
     live.start()
-    with _interruptible(plan.console) as interruption:
+    with interruptible(plan.console) as interruption:
         try:
             tuner.fit()
+        except (OSError, TuneError) as error:
+            raise run_error(error, plan.directory) from error
         finally:
             live.stop()
             searcher.close()
             recorder.close(reason="by Ctrl-C" if interruption.happened else "by the time budget")
     return interruption.happened
-
-
-@dataclass(slots=True)
-class _Interruption:
-    happened: bool = False
-
-
-@contextmanager
-def _interruptible(console: Console) -> Iterator[_Interruption]:
-    """Turn the first Ctrl-C into Tune's orderly stop, which it does on SIGUSR1; the second one ends at once."""
-    interruption = _Interruption()
-    if threading.current_thread() is not threading.main_thread():
-        yield interruption
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(_number: int, _frame: object) -> None:
-        interruption.happened = True
-        signal.signal(signal.SIGINT, before)
-        console.print("stopping: what is done is kept (Ctrl-C again to give that up)", style="yellow")
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield interruption
-    finally:
-        signal.signal(signal.SIGINT, before)
-        del os.environ["TUNE_DISABLE_SIGINT_HANDLER"]
 
 
 def _scheduler(space: SpaceConfig) -> TrialScheduler:
@@ -259,50 +204,3 @@ def _collected(tasks: Sequence[ray.ObjectRef], *, metric: str, wait: bool) -> li
         ray.cancel(task)
     results = [one for batch in ray.get(ready) for one in batch]
     return best_baselines(results, metric=metric)
-
-
-def _judged(
-    plan: _Plan, references: Mapping[str, ray.ObjectRef], records: Sequence[TrialRecord], *, interrupted: bool
-) -> Best | None:
-    """Evaluate the winner's checkpoint again, test it, and (unless interrupted) refit and test that."""
-    space = plan.space
-    sign = -1.0 if space.fixed.direction == "max" else 1.0
-    candidates = [record for record in records if record.best is not None and record.checkpoint]
-    if not candidates:
-        return None
-    winner = min(candidates, key=lambda record: (sign * (record.value(space.fixed.metric) or 0.0), record.number))
-    snapshot = read_checkpoint(Path(winner.checkpoint) / CHECKPOINT_FILE)
-    config = train_config(space, winner.point)
-    call = partial(_call, plan, references, store_key(config.windows))
-    with plan.console.status("judging the best checkpoint"):
-        judgements = call(partial(judge, config, snapshot=snapshot["run"], parts=("validation", "test")))
-    folder = plan.directory / "best"
-    write_checkpoint(folder / CHECKPOINT_FILE, snapshot["run"])
-    (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
-    refit_test = None
-    if space.refit and not interrupted:
-        with plan.console.status("training the best configuration once more, on training and validation parts"):
-            refitted, refit_test = call(partial(refit, config, epochs=snapshot["run"]["epoch"]))
-        write_checkpoint(folder / "refit.pt", refitted)
-    return Best(
-        trial=winner.number,
-        point=winner.point,
-        config=config.model_dump(mode="json"),
-        epoch=snapshot["run"]["epoch"],
-        reported=snapshot["best"],
-        judgements=judgements,
-        refit_test=refit_test,
-    )
-
-
-def _call(plan: _Plan, references: Mapping[str, ray.ObjectRef], key: str, function: Callable[..., Result]) -> Result:
-    """Call `function(store=...)` on hardware like a trial's.
-
-    On a cluster of this one machine, without GPUs, that is this process: starting another takes seconds.
-    """
-    resources = plan.space.resources
-    if plan.cluster.nodes == 1 and not resources.gpus_per_worker:
-        return function(store=plan.stores[key])
-    task = ray.remote(function).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
-    result: Result = ray.get(task.remote(store=references[key]))
-    return result

@@ -153,7 +153,11 @@ def test_when_all_trials_fail_the_first_reason_is_told(sweep: Sweep, tiny: Tiny)
 def test_the_time_budget_ends_a_sweep_and_keeps_what_is_done(sweep: Sweep, tiny: Tiny) -> None:
     many: dict[str, Any] = {"optimizer.lr": {"type": "loguniform", "low": 1e-3, "high": 1e-2}}
     space = tiny(
-        {"parameters": many, "search": {"algorithm": "random", "trials": 500, "time_budget_s": 20.0}, "fixed.epochs": 50}
+        {
+            "parameters": many,
+            "search": {"algorithm": "random", "trials": 500, "time_budget_s": 20.0},
+            "fixed.epochs": 50,
+        }
     )
     result = sweep(space)
     assert 0 < len(result.trials) < 500

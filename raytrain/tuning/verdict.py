@@ -1,0 +1,71 @@
+"""The winner of a sweep, judged: its checkpoint evaluated again and tested, its configuration trained once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import ray
+
+from raytrain.config.load import dump_yaml
+from raytrain.data.store import store_key
+from raytrain.distributed.judge import judge, refit
+from raytrain.distributed.report import CHECKPOINT_FILE
+from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
+from raytrain.tuning.plan import Plan
+from raytrain.tuning.records import TrialRecord
+from raytrain.tuning.results import Best
+from raytrain.tuning.space import train_config
+
+__all__ = ["judge_best"]
+
+Result = TypeVar("Result")
+
+
+def judge_best(
+    plan: Plan, references: Mapping[str, ray.ObjectRef], records: Sequence[TrialRecord], *, interrupted: bool
+) -> Best | None:
+    """Evaluate the winner's checkpoint again, test it, and (unless interrupted) refit and test that."""
+    space = plan.space
+    sign = -1.0 if space.fixed.direction == "max" else 1.0
+    candidates = [record for record in records if record.best is not None and record.checkpoint]
+    if not candidates:
+        return None
+    winner = min(candidates, key=lambda record: (sign * (record.value(space.fixed.metric) or 0.0), record.number))
+    snapshot = read_checkpoint(Path(winner.checkpoint) / CHECKPOINT_FILE)
+    config = train_config(space, winner.point)
+    call = partial(_call, plan, references, store_key(config.windows))
+    with plan.console.status("judging the best checkpoint"):
+        judgements = call(partial(judge, config, snapshot=snapshot["run"], parts=("validation", "test")))
+    folder = plan.directory / "best"
+    write_checkpoint(folder / CHECKPOINT_FILE, snapshot["run"])
+    (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    refit_test = None
+    if space.refit and not interrupted:
+        with plan.console.status("training the best configuration once more, on training and validation parts"):
+            refitted, refit_test = call(partial(refit, config, epochs=snapshot["run"]["epoch"]))
+        write_checkpoint(folder / "refit.pt", refitted)
+    return Best(
+        trial=winner.number,
+        point=winner.point,
+        config=config.model_dump(mode="json"),
+        epoch=snapshot["run"]["epoch"],
+        reported=snapshot["best"],
+        judgements=judgements,
+        refit_test=refit_test,
+    )
+
+
+def _call(plan: Plan, references: Mapping[str, ray.ObjectRef], key: str, function: Callable[..., Result]) -> Result:
+    """Call `function(store=...)` on hardware like a trial's.
+
+    On a cluster of this one machine, without GPUs, that is this process: starting another takes seconds.
+    """
+    resources = plan.space.resources
+    if plan.cluster.nodes == 1 and not resources.gpus_per_worker:
+        return function(store=plan.stores[key])
+    task = ray.remote(function).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
+    result: Result = ray.get(task.remote(store=references[key]))
+    return result
