@@ -1,20 +1,15 @@
-"""Where the next point of a sweep comes from: a grid, hyperopt, or chance.
-
-TPE proposes from the study itself, and so does a random search but for what it would repeat.
-"""
+"""Where the next point of a sweep comes from."""
 
 from __future__ import annotations
 
-import itertools
-from collections import deque
 from typing import Any, Protocol
 
 import numpy as np
 
 from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
-from raytrain.tuning.space import Point, active_parameters, finite_values, grid_points, ordered
+from raytrain.tuning.space import Point, active_parameters, finite_values, grid_points
 
-__all__ = ["GridProposer", "HyperoptProposer", "Proposer", "RandomProposer"]
+__all__ = ["GridProposer", "Proposer", "RandomProposer", "create_proposer"]
 
 
 class Proposer(Protocol):
@@ -24,8 +19,18 @@ class Proposer(Protocol):
         """Return the next point, or None when there is none left."""
         ...
 
-    def observe(self, trial_id: str, value: float | None) -> None:
-        """Take the best value of a trial that ended, higher is better; None when it failed."""
+    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
+        """Learn from a trial that ended; one that was withdrawn is ignored.
+
+        Args:
+            trial_id: The trial.
+            value: Its best value, higher is better; None when it failed, which is worse than any value.
+            stopped_at: The epoch at which the scheduler stopped it; None when it ran to its own end.
+        """
+        ...
+
+    def withdraw(self, trial_id: str) -> None:
+        """Forget a proposal that is not going to run."""
         ...
 
 
@@ -33,18 +38,21 @@ class GridProposer:
     """Every point of a finite space once, in order."""
 
     def __init__(self, space: SpaceConfig) -> None:
-        self._points = deque(itertools.islice(grid_points(space), space.search.trials))
+        self._points = grid_points(space)
 
     def propose(self, trial_id: str) -> Point | None:  # noqa: ARG002 - the protocol's
         """Return the next grid point."""
-        return self._points.popleft() if self._points else None
+        return next(self._points, None)
 
-    def observe(self, trial_id: str, value: float | None) -> None:
+    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
         """Learn nothing: a grid does not adapt."""
+
+    def withdraw(self, trial_id: str) -> None:
+        """Forget nothing: a grid goes on."""
 
 
 class RandomProposer:
-    """Points drawn at random, every value of a choice or range equally likely."""
+    """Points drawn at random, each parameter from its own distribution."""
 
     def __init__(self, space: SpaceConfig, *, seed: int) -> None:
         self._space = space
@@ -54,117 +62,41 @@ class RandomProposer:
         """Return a random point."""
         return active_parameters(self._space, lambda _, one: self._drawn(one))
 
-    def observe(self, trial_id: str, value: float | None) -> None:
+    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
         """Learn nothing: chance does not adapt."""
+
+    def withdraw(self, trial_id: str) -> None:
+        """Forget nothing: chance goes on."""
 
     def _drawn(self, one: Distribution) -> Any:  # noqa: ANN401 - any value
         if isinstance(one, Uniform):
             return float(self._random.uniform(one.low, one.high))
         if isinstance(one, LogUniform):
             drawn = np.exp(self._random.uniform(np.log(one.low), np.log(one.high)))
-            return float(np.clip(drawn, one.low, one.high))
+            return float(np.clip(drawn, one.low, one.high))  # exp(log(low)) may be just below low
+        if isinstance(one, IntUniform) and one.log:
+            drawn = np.exp(self._random.uniform(np.log(one.low - 0.5), np.log(one.high + 0.5)))
+            return int(np.clip(round(drawn), one.low, one.high))
         values = finite_values(one) or []
         return values[int(self._random.integers(len(values)))]
 
 
-class HyperoptProposer:
-    """Tree-structured Parzen estimator of hyperopt (Bergstra et al. 2011), conditions included.
+def create_proposer(space: SpaceConfig) -> Proposer:
+    """Return what proposes the points of a sweep, seeded by its search settings.
 
-    A parameter conditional on one categorical parent is nested under that parent's values, so hyperopt's tree knows
-    it; with several conditions it is sampled under its last parent and dropped where the others do not hold.
+    A third of all trials, between 4 and 10, are random before a model proposes.
     """
+    seed, startup_trials = space.search.seed, max(4, min(10, space.search.trials // 3))
+    match space.search.algorithm:
+        case "grid":
+            return GridProposer(space)
+        case "random":
+            return RandomProposer(space, seed=seed)
+        case "tpe":
+            from raytrain.tuning.tpe_proposer import TpeProposer
 
-    def __init__(self, space: SpaceConfig, *, seed: int, startup_trials: int) -> None:
-        import hyperopt
-        from hyperopt import hp
+            return TpeProposer(space, seed=seed, startup_trials=startup_trials)
+        case "hyperopt":
+            from raytrain.tuning.hyperopt_proposer import HyperoptProposer
 
-        self._space = space
-        self._hyperopt = hyperopt
-        self._trials = hyperopt.Trials()
-        self._random = np.random.default_rng(seed)
-        self._startup_trials = startup_trials
-        self._documents: dict[str, Any] = {}
-        tree = _Tree(space, hp)
-        self._domain = hyperopt.Domain(lambda sampled: sampled, tree.root())
-        self._indexed = tree.indexed
-
-    def propose(self, trial_id: str) -> Point:
-        """Return hyperopt's next suggestion."""
-        from hyperopt import tpe
-
-        ids = self._trials.new_trial_ids(1)
-        self._trials.refresh()
-        (document,) = tpe.suggest(
-            ids,
-            self._domain,
-            self._trials,
-            int(self._random.integers(2**31)),
-            n_startup_jobs=self._startup_trials,
-        )
-        document["state"] = self._hyperopt.JOB_STATE_RUNNING
-        self._trials.insert_trial_docs([document])
-        self._trials.refresh()
-        self._documents[trial_id] = self._trials.trials[-1]
-        values = self._hyperopt.base.spec_from_misc(document["misc"])
-        return active_parameters(self._space, lambda name, one: self._decoded(name, one, values[name]))
-
-    def observe(self, trial_id: str, value: float | None) -> None:
-        """Record the loss of a trial, or that it failed; nothing of a trial that runs another proposer's point."""
-        document = self._documents.pop(trial_id, None)
-        if document is None:
-            return
-        failed = value is None
-        document["state"] = self._hyperopt.JOB_STATE_ERROR if failed else self._hyperopt.JOB_STATE_DONE
-        document["result"] = {"status": "fail"} if value is None else {"status": "ok", "loss": -value}
-        self._trials.refresh()
-
-    def _decoded(self, name: str, one: Distribution, sampled: Any) -> Any:  # noqa: ANN401 - any value
-        if isinstance(one, Uniform | LogUniform):
-            return float(np.clip(sampled, one.low, one.high))  # exp(log(low)) may be just below low
-        if isinstance(one, IntUniform) and name not in self._indexed:
-            return int(np.clip(round(float(sampled)), one.low, one.high))
-        return (finite_values(one) or [])[int(sampled)]
-
-
-class _Tree:
-    """hyperopt's expression for a space; each parameter's node is made once and may stand under several values."""
-
-    def __init__(self, space: SpaceConfig, hp: Any) -> None:  # noqa: ANN401 - hyperopt is untyped
-        self._space = space
-        self._hp = hp
-        self._leaves: dict[str, Any] = {}
-        self.indexed: set[str] = set()
-
-    def root(self) -> dict[str, Any]:
-        """Return the expression of all unconditional parameters, the others nested."""
-        return {name: self._node(name) for name in ordered(self._space) if not self._space.parameters[name].when}
-
-    def _node(self, name: str) -> Any:  # noqa: ANN401 - a hyperopt expression
-        if name not in self._leaves:
-            self._leaves[name] = self._expression(name, self._space.parameters[name])
-        return self._leaves[name]
-
-    def _expression(self, name: str, one: Distribution) -> Any:  # noqa: ANN401 - a hyperopt expression
-        if isinstance(one, Uniform):
-            return self._hp.uniform(name, one.low, one.high)
-        if isinstance(one, LogUniform):
-            return self._hp.loguniform(name, float(np.log(one.low)), float(np.log(one.high)))
-        children = self._children(name)
-        if isinstance(one, IntUniform) and one.log and not children:
-            return self._hp.qloguniform(name, float(np.log(one.low)), float(np.log(one.high)), 1)
-        self.indexed.add(name)
-        values = finite_values(one) or []
-        if isinstance(one, IntUniform) and not children:
-            return self._hp.randint(name, len(values))
-        return self._hp.choice(
-            name,
-            [{child: self._node(child) for child in children if self._accepts(child, name, v)} for v in values],
-        )
-
-    def _children(self, name: str) -> list[str]:
-        """Return the parameters whose last condition names `name`."""
-        return [child for child, one in self._space.parameters.items() if one.when and list(one.when)[-1] == name]
-
-    def _accepts(self, child: str, name: str, value: Any) -> bool:  # noqa: ANN401 - any value
-        wanted = self._space.parameters[child].when[name]
-        return value in wanted if isinstance(wanted, list) else value == wanted
+            return HyperoptProposer(space, seed=seed, startup_trials=startup_trials)

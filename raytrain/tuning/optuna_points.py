@@ -1,0 +1,41 @@
+"""Points of a space as Optuna's trials hold them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import optuna
+
+from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
+from raytrain.tuning.space import Point, active_parameters, finite_values
+
+__all__ = ["record_point", "suggest_point"]
+
+
+def suggest_point(trial: optuna.Trial, space: SpaceConfig) -> Point:
+    """Return the point that the trial's sampler chooses, parents before what is conditional on them."""
+    return active_parameters(space, lambda name, one: _suggest(trial, name, one))
+
+
+def record_point(study: optuna.Study, space: SpaceConfig, point: Point) -> optuna.Trial:
+    """Return a new, running trial of the study at `point`."""
+    study.enqueue_trial({name: _encode(value) for name, value in point.items()})
+    trial = study.ask()
+    suggest_point(trial, space)
+    return trial
+
+
+def _suggest(trial: optuna.Trial, name: str, one: Distribution) -> Any:  # noqa: ANN401 - any value
+    if isinstance(one, Uniform | LogUniform):
+        return trial.suggest_float(name, one.low, one.high, log=isinstance(one, LogUniform))
+    if isinstance(one, IntUniform):
+        return trial.suggest_int(name, one.low, one.high, step=one.step, log=one.log)
+    values = finite_values(one) or []
+    encoded = [_encode(value) for value in values]
+    return values[encoded.index(trial.suggest_categorical(name, encoded))]
+
+
+def _encode(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any value
+    """Return a value Optuna can store as a category: lists and mappings become JSON text."""
+    return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)

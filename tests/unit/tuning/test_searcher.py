@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from raytrain.config.load import validate
+from raytrain.config.space import SpaceConfig
+from raytrain.tuning.searcher import StudySearcher, create_study
+from raytrain.tuning.space import Point, grid_points, is_active
+
+CONTINUOUS: dict[str, Any] = {
+    "optimizer.lr": {"type": "loguniform", "low": 1e-4, "high": 1.0},
+    "model.name": {"type": "choice", "values": ["cnn1d", "wdcnn"]},
+    "model.depth": {"type": "int", "low": 2, "high": 4, "when": {"model.name": "cnn1d"}},
+    "windows.envelope_band_hz": {"type": "choice", "values": [None, [500, 2000]]},
+}
+FINITE: dict[str, Any] = {
+    "model.name": {"type": "choice", "values": ["cnn1d", "wdcnn"]},
+    "model.depth": {"type": "int", "low": 2, "high": 4, "when": {"model.name": "cnn1d"}},
+    "windows.length": {"type": "choice", "values": [512, 1024]},
+}
+POINTS = (3 + 1) * 2
+
+
+def make_space(
+    parameters: dict[str, Any],
+    *,
+    algorithm: str = "random",
+    metric: str = "val/macro_f1",
+    trials: int = 16,
+    seed: int = 0,
+) -> SpaceConfig:
+    settings = {
+        "name": "trying",
+        "fixed": {"metric": metric},
+        "parameters": parameters,
+        "search": {"algorithm": algorithm, "trials": trials, "seed": seed},
+    }
+    return validate(SpaceConfig, settings, where="search space")
+
+
+class Sweep:
+    """Drives a searcher as Tune does: a result it stops a trial at goes to on_trial_complete alone."""
+
+    def __init__(self, space: SpaceConfig, journal: Path) -> None:
+        self.metric = space.fixed.metric
+        self.study = create_study(space, journal)
+        self.searcher = StudySearcher(space, self.study)
+        self._ids = iter(range(1000))
+
+    def start(self) -> tuple[str, Point]:
+        trial_id = f"id_{next(self._ids)}"
+        suggested = self.searcher.suggest(trial_id)
+        assert isinstance(suggested, dict)
+        return trial_id, suggested["point"]
+
+    def result(self, epoch: int, value: float, *, finished: bool = False) -> dict[str, Any]:
+        return {"epoch": epoch, self.metric: value, "finished": finished, "val/other": 0.0}
+
+    def run(self, trial_id: str, values: list[float], *, finished: bool) -> None:
+        """Report values, then end: by itself, or where the scheduler stops it."""
+        for epoch, value in enumerate(values[:-1], start=1):
+            self.searcher.on_trial_result(trial_id, self.result(epoch, value))
+        last = self.result(len(values), values[-1], finished=finished)
+        self.searcher.on_trial_complete(trial_id, result=last)
+
+    def of(self, trial_id: str) -> FrozenTrial:
+        (found,) = [trial for trial in self.study.trials if trial.user_attrs.get("trial_id") == trial_id]
+        return found
+
+
+@pytest.fixture
+def make_sweep(tmp_path: Path) -> Callable[[SpaceConfig], Sweep]:
+    numbers = iter(range(100))
+    return lambda space: Sweep(space, tmp_path / f"study{next(numbers)}.journal")
+
+
+@pytest.fixture
+def sweep(make_sweep: Callable[[SpaceConfig], Sweep]) -> Sweep:
+    return make_sweep(make_space(CONTINUOUS))
+
+
+@pytest.mark.parametrize(
+    ("metric", "best"), [("val/macro_f1", 0.9), ("val/loss", 0.2)], ids=["higher is better", "lower is better"]
+)
+def test_a_finished_trial_is_complete_with_its_best_value(
+    metric: str, best: float, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    sweep = make_sweep(make_space(CONTINUOUS, metric=metric))
+    trial_id, _ = sweep.start()
+    sweep.run(trial_id, [0.5, 0.9, 0.2, 0.4], finished=True)
+    trial = sweep.of(trial_id)
+    assert trial.state is TrialState.COMPLETE
+    assert trial.value == best
+    assert trial.intermediate_values == {1: 0.5, 2: 0.9, 3: 0.2, 4: 0.4}
+    assert sweep.study.best_value == best
+    assert "failure" not in trial.user_attrs
+
+
+def test_a_stopped_trial_is_pruned_with_its_learning_curve(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.run(trial_id, [0.5, 0.7, 0.6], finished=False)
+    trial = sweep.of(trial_id)
+    assert trial.state is TrialState.PRUNED
+    assert trial.intermediate_values == {1: 0.5, 2: 0.7, 3: 0.6}
+    assert trial.user_attrs["best"] == 0.7
+
+
+def test_the_last_result_may_be_handed_over_twice(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    last = sweep.result(1, 0.5, finished=True)
+    sweep.searcher.on_trial_result(trial_id, last)
+    sweep.searcher.on_trial_complete(trial_id, result=last)
+    sweep.searcher.on_trial_complete(trial_id, result=last)
+    assert sweep.of(trial_id).intermediate_values == {1: 0.5}
+    assert sweep.of(trial_id).state is TrialState.COMPLETE
+
+
+def test_an_error_fails_the_trial_whatever_it_reached(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.searcher.on_trial_result(trial_id, sweep.result(1, 0.9))
+    sweep.searcher.on_trial_complete(trial_id, error=True)
+    trial = sweep.of(trial_id)
+    assert trial.state is TrialState.FAIL
+    assert trial.user_attrs["failure"] == "the trial raised an error"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_trial_without_a_number_fails_with_the_reason(value: float, sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.run(trial_id, [value, value], finished=True)
+    trial = sweep.of(trial_id)
+    assert trial.state is TrialState.FAIL
+    assert trial.user_attrs["failure"] == "val/macro_f1 was never a finite number"
+    assert trial.intermediate_values == {}
+
+
+def test_a_missing_metric_fails_the_trial(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.searcher.on_trial_complete(trial_id, result={"epoch": 1, "finished": True})
+    assert sweep.of(trial_id).user_attrs["failure"] == "val/macro_f1 was never a finite number"
+
+
+@pytest.mark.parametrize("result", [None, {}])
+def test_a_trial_that_ended_before_its_first_epoch(result: dict[str, Any] | None, sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.searcher.on_trial_complete(trial_id, result=result)
+    assert sweep.of(trial_id).state is TrialState.FAIL
+    assert sweep.of(trial_id).user_attrs["failure"] == "it ended before its first epoch"
+
+
+def test_a_number_after_nan_counts(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.run(trial_id, [math.nan, 0.4, math.nan], finished=True)
+    assert sweep.of(trial_id).value == 0.4
+    assert sweep.of(trial_id).intermediate_values == {2: 0.4}
+
+
+def test_close_leaves_no_trial_running(sweep: Sweep) -> None:
+    (ended, _), (going, _), (begun, _) = sweep.start(), sweep.start(), sweep.start()
+    sweep.run(ended, [0.5], finished=True)
+    sweep.searcher.on_trial_result(going, sweep.result(1, 0.8))
+    sweep.searcher.close()
+    states = {trial_id: sweep.of(trial_id).state for trial_id in (ended, going, begun)}
+    assert states == {ended: TrialState.COMPLETE, going: TrialState.PRUNED, begun: TrialState.FAIL}
+    assert sweep.of(going).user_attrs["best"] == 0.8
+    assert sweep.of(begun).user_attrs["failure"] == "it ended before its first epoch"
+    assert [sweep.of(trial_id).user_attrs.get("interrupted") for trial_id in states] == [None, True, True]
+    sweep.searcher.close()
+    assert len(sweep.study.trials) == 3
+
+
+def seen(points: list[Point]) -> set[str]:
+    return {json.dumps(point, sort_keys=True) for point in points}
+
+
+def drained(sweep: Sweep, most: int) -> Iterator[Point]:
+    """Run trials until the searcher says that it has finished; the score prefers one point strongly."""
+    for number in range(most):
+        suggested = sweep.searcher.suggest(f"id_{number}")
+        if suggested == "FINISHED":
+            return
+        assert isinstance(suggested, dict)
+        yield suggested["point"]
+        favourite = suggested["point"] == {"model.name": "wdcnn", "windows.length": 512}
+        sweep.run(f"id_{number}", [float(favourite)], finished=True)
+
+
+def test_grid_runs_every_point_once_and_says_finished(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    space = make_space(FINITE, algorithm="grid", trials=100)
+    sweep = make_sweep(space)
+    assert list(drained(sweep, 100)) == list(grid_points(space))
+    assert sweep.searcher.suggest("again") == "FINISHED"
+    assert [trial.state for trial in sweep.study.trials] == [TrialState.COMPLETE] * POINTS
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
+def test_no_point_runs_twice_and_a_finite_space_is_finished(
+    algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    space = make_space(FINITE, algorithm=algorithm, trials=20)
+    sweep = make_sweep(space)
+    points = list(drained(sweep, 20))
+    assert len(points) == POINTS
+    assert seen(points) == seen(list(grid_points(space)))
+    assert [trial.state for trial in sweep.study.trials] == [TrialState.COMPLETE] * POINTS
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
+def test_suggestions_are_what_the_study_records(algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    space = make_space(CONTINUOUS, algorithm=algorithm)
+    sweep = make_sweep(space)
+    for _ in range(12):
+        trial_id, point = sweep.start()
+        sweep.run(trial_id, [point["optimizer.lr"]], finished=True)
+        assert set(point) == {name for name, one in space.parameters.items() if is_active(one, point)}
+        band = "windows.envelope_band_hz"
+        encoded = point | {band: point[band] if point[band] is None else json.dumps(point[band])}
+        assert sweep.of(trial_id).params == encoded
+    assert type(point["windows.envelope_band_hz"]) in (list, type(None))
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
+def test_a_seed_repeats_the_whole_sweep(algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    def points(seed: int) -> list[Point]:
+        sweep = make_sweep(make_space(CONTINUOUS, algorithm=algorithm, seed=seed))
+        found = []
+        for _ in range(10):
+            trial_id, point = sweep.start()
+            sweep.run(trial_id, [point["optimizer.lr"]], finished=True)
+            found.append(point)
+        return found
+
+    assert points(1) == points(1) != points(2)
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "hyperopt"])
+@pytest.mark.parametrize("metric", ["val/loss", "val/macro_f1"])
+def test_search_moves_towards_what_is_better(
+    algorithm: str, metric: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    """A wrong sign anywhere between metric and proposer would move away."""
+    target = 0.9
+    parameters = {"optimizer.lr": {"type": "uniform", "low": 0, "high": 1}}
+    sweep = make_sweep(make_space(parameters, algorithm=algorithm, metric=metric))
+    sign = 1 if metric == "val/loss" else -1
+    distances = []
+    for _ in range(30):
+        trial_id, point = sweep.start()
+        distances.append(abs(point["optimizer.lr"] - target))
+        sweep.run(trial_id, [sign * distances[-1]], finished=True)
+    chance = (0.9**2 + 0.1**2) / 2
+    assert sum(distances[-15:]) / 15 < chance / 1.5
+
+
+def test_parallel_trials_may_end_in_any_order(sweep: Sweep) -> None:
+    started = [sweep.start()[0] for _ in range(4)]
+    for position, trial_id in enumerate(reversed(started)):
+        sweep.run(trial_id, [position / 10], finished=True)
+    assert [sweep.of(trial_id).value for trial_id in started] == [0.3, 0.2, 0.1, 0.0]
+
+
+def test_the_journal_reopens_and_says_the_same(tmp_path: Path) -> None:
+    journal = tmp_path / "study.journal"
+    sweep = Sweep(make_space(CONTINUOUS, metric="val/loss"), journal)
+    for values, finished in (([0.5, 0.1, 0.3], True), ([0.6, 0.7], False), ([math.nan], True)):
+        trial_id, _ = sweep.start()
+        sweep.run(trial_id, values, finished=finished)
+    sweep.start()
+    sweep.searcher.close()
+
+    reopened = optuna.load_study(study_name="trying", storage=JournalStorage(JournalFileBackend(str(journal))))
+    assert reopened.direction is optuna.study.StudyDirection.MINIMIZE
+    assert reopened.trials == sweep.study.trials
+    names = [trial.state.name for trial in reopened.trials]
+    assert names == ["COMPLETE", "PRUNED", "FAIL", "FAIL"]
+    assert reopened.best_value == 0.1
+
+
+def told(trial: FrozenTrial) -> Mapping[str, Any]:
+    return {key: value for key, value in trial.user_attrs.items() if key != "trial_id"}
+
+
+def test_a_trial_the_searcher_does_not_know_changes_nothing(sweep: Sweep) -> None:
+    sweep.searcher.on_trial_complete("stranger", error=True)
+    assert sweep.study.trials == []
+
+
+def test_save_and_restore_need_no_file(sweep: Sweep, tmp_path: Path) -> None:
+    trial_id, _ = sweep.start()
+    sweep.searcher.save(str(tmp_path / "absent"))
+    sweep.searcher.restore(str(tmp_path / "absent"))
+    sweep.run(trial_id, [0.5], finished=True)
+    assert told(sweep.of(trial_id)) == {}
+    assert not (tmp_path / "absent").exists()
