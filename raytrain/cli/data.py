@@ -10,6 +10,7 @@ from raytrain.cli.options import parse_where
 from raytrain.cli.shared_options import (
     AllowLeakageOption,
     BlockClassOption,
+    ChannelOption,
     DatasetOption,
     SplitTestOption,
     SplitTrainOption,
@@ -57,9 +58,7 @@ def split(
     dataset: DatasetOption = None,
     where: WhereOption = None,
     target: TargetOption = None,
-    channel: Annotated[
-        list[str] | None, typer.Option(help="A channel to use; repeatable. All shared ones when absent.")
-    ] = None,
+    channel: ChannelOption = None,
     block_class: BlockClassOption = None,
     validation_fraction: Annotated[float, typer.Option(help="Share that validates where not named.")] = 0.2,
     test_fraction: Annotated[float, typer.Option(help="Share that tests where not named.")] = 0.2,
@@ -84,6 +83,7 @@ def split(
         source=source,
         dataset=dataset,
         where=where,
+        channel=channel,
         target=target,
         rule=rule,
         train=train,
@@ -93,7 +93,6 @@ def split(
         allow_leakage=allow_leakage,
     )
     chosen |= {
-        "data.channels": channel,
         "data.split.validation_fraction": validation_fraction,
         "data.split.test_fraction": test_fraction,
         "data.split.gap_s": gap,

@@ -15,6 +15,7 @@ __all__ = [
     "AddressOption",
     "AllowLeakageOption",
     "BlockClassOption",
+    "ChannelOption",
     "DataOption",
     "DatasetOption",
     "NameOption",
@@ -49,6 +50,10 @@ WhereOption: TypeAlias = Annotated[
         help="Only recordings with field=value[,value], e.g. severity=7,14,21; repeatable.",
         rich_help_panel=_DATA,
     ),
+]
+ChannelOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(help="Only this channel; repeatable. Those all recordings share when absent.", rich_help_panel=_DATA),
 ]
 TargetOption: TypeAlias = Annotated[
     Literal["fault_type", "label"] | None, typer.Option(help="What is predicted.", rich_help_panel=_DATA)
@@ -111,6 +116,7 @@ def data_overrides(
     source: str | None,
     dataset: list[str] | None,
     where: list[str] | None,
+    channel: list[str] | None,
     target: str | None,
     rule: str | None,
     train: str | None,
@@ -127,6 +133,7 @@ def data_overrides(
     values = {
         "data.dataset": dataset,
         "data.where": parse_where(where) if where else None,
+        "data.channels": channel,
         "data.target": target,
         "data.split.rule": rule,
         "data.split.train": _groups("--train", train),

@@ -87,8 +87,13 @@ class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
         ended = sum(record.status != "running" for record in records)
         counts = ", ".join(f"{sum(record.status == status for record in records)} {status}" for status in _STYLES)
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
-        head = Text(f"{self._space.name}: {ended}/{self._total} trials, {counts}  {minutes}:{seconds:02d}")
-        return Group(head, ProgressBar(total=self._total, completed=ended, width=60), self._table(records))
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            f"{self._space.name}: {ended}/{self._total} trials",
+            ProgressBar(total=self._total, completed=ended, width=30),
+            f"{counts}  {minutes}:{seconds:02d}",
+        )
+        return Group(head, self._table(records) if records else Text("starting the trial processes", style="dim"))
 
     def _table(self, records: list[TrialRecord]) -> Table:
         metric = self._space.fixed.metric
