@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from ray.tune import Callback
@@ -14,13 +15,13 @@ from rich.text import Text
 
 from raytrain.config.schema import METRICS
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning.records import Recorder, TrialRecord
+from raytrain.tuning.records import Recorder, Status, TrialRecord
 from raytrain.tuning.space import describe_point
 
 __all__ = ["LiveTable"]
 
 _ROWS = 12
-_STYLES = {"running": "cyan", "finished": "green", "stopped": "yellow", "failed": "red"}
+_STYLES: dict[Status, str] = {"running": "cyan", "finished": "green", "stopped": "yellow", "failed": "red"}
 
 
 class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
@@ -85,7 +86,8 @@ class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
     def _render(self) -> RenderableType:
         records = list(self._recorder.records.values())
         ended = sum(record.status != "running" for record in records)
-        counts = ", ".join(f"{sum(record.status == status for record in records)} {status}" for status in _STYLES)
+        by_status = Counter(record.status for record in records)
+        counts = ", ".join(f"{by_status[status]} {status}" for status in _STYLES if by_status[status])
         minutes, seconds = divmod(int(time.monotonic() - self._started), 60)
         head = Table.grid(padding=(0, 1))
         head.add_row(
@@ -101,9 +103,10 @@ class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
         running = [record for record in records if record.status == "running"]
         rest = [record for record in records if record.status != "running"]
         rest.sort(key=lambda record: -sign * (record.value(metric) or 0.0) if record.best else float("inf"))
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("trial", "status", "epoch", f"best {metric}", "settings"):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+        for heading in ("trial", "status", "epoch", f"best {metric}"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)  # the only one that gives way
         for record in [*running, *rest][:_ROWS]:
             value = record.value(metric)
             table.add_row(

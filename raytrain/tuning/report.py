@@ -96,7 +96,7 @@ def _print_leaderboard(result: SweepResult, console: Console) -> None:
     if frame.empty:
         return
     columns = _columns(result, frame)
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in ("#", "model"):
         table.add_column(heading, no_wrap=True)
     roomy = console.width >= _ROOMY
@@ -113,7 +113,8 @@ def _print_leaderboard(result: SweepResult, console: Console) -> None:
     console.print(f"\n[bold]Leaderboard{leaky}[/] by {result.metric}", highlight=False)
     console.print(table)
     hints = ["val, test: macro-F1 of windows; rec.: of recordings, by vote of their windows"]
-    hints += ["test: trained on the training part; refit: on training and validation parts"]
+    if "refit\ntest" in columns:
+        hints += ["test: trained on the training part; refit: on training and validation parts"]
     hints += ["* ended early"] if (shown["status"] == "stopped").any() else []
     hints += [f"{len(frame) - len(shown)} more in leaderboard.csv"] if len(frame) > len(shown) else []
     _print_lines(console, hints)
