@@ -33,7 +33,7 @@ def print_report(result: SweepResult, console: Console) -> None:
             "Interrupted: the trials that had ended, and the best epochs of the others, are kept.",
             style="yellow",
         )
-    console.print(_summary(result), highlight=False)
+    _print_summary(result, console)
     _print_lines(console, (f"split: {note}" for note in result.notes))
     _print_failures(result, console)
     _print_leaderboard(result, console)
@@ -59,13 +59,13 @@ def print_training(result: TrainResult, console: Console) -> None:
     _print_leaky(console, leaky=result.leaky)
     _print_lines(console, (f"split: {note}" for note in result.notes))
     validation, test = result.judgements["validation"], result.judgements["test"]
-    console.print(f"\n[bold]Best epoch: {result.best_epoch} of {len(result.history)}[/]", highlight=False)
+    _print_heading(console, f"Best epoch: {result.best_epoch} of {len(result.history)}")
     console.print(_scores({"validation": validation.metrics, _test_part(leaky=result.leaky): test.metrics}, bold=1))
     _print_confusion(result.classes, test, console)
     _print_paths(console, {"Files": str(result.directory)})
 
 
-def _summary(result: SweepResult) -> str:
+def _print_summary(result: SweepResult, console: Console) -> None:
     counts = {
         status: sum(trial.status == status for trial in result.trials) for status in ("finished", "stopped", "failed")
     }
@@ -73,10 +73,9 @@ def _summary(result: SweepResult) -> str:
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
     minutes, seconds = divmod(round(result.seconds), 60)
     time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-    return (
-        f"\n[bold]{result.name}[/]: {len(result.trials)} trials by {result.algorithm} in {time}\n"
-        f"  {told}; epochs in all: {epochs}"
-    )
+    trials = f"{len(result.trials)} trial{'s' if len(result.trials) != 1 else ''}"
+    _print_heading(console, result.name, f": {trials} by {result.algorithm} in {time}")
+    console.print(f"  {told}; epochs in all: {epochs}", highlight=False)
 
 
 def _print_failures(result: SweepResult, console: Console) -> None:
@@ -110,7 +109,7 @@ def _print_leaderboard(result: SweepResult, console: Console) -> None:
         cells = [_number(row[key]) for key in columns.values()]
         table.add_row(str(row["rank"]), _name(row), *settings, *cells, style=_row_style(row, result))
     leaky = " (LEAKY)" if result.leaky else ""
-    console.print(f"\n[bold]Leaderboard{leaky}[/] by {result.metric}", highlight=False)
+    _print_heading(console, f"Leaderboard{leaky}", f" by {result.metric}")
     console.print(table)
     hints = ["val, test: macro-F1 of windows; rec.: of recordings, by vote of their windows"]
     if "refit\ntest" in columns:
@@ -149,7 +148,7 @@ def _number(value: Any) -> str:  # noqa: ANN401 - a cell of a table
 
 
 def _print_best(result: SweepResult, best: Best, console: Console) -> None:
-    console.print(f"\n[bold]Best: trial {best.trial}, epoch {best.epoch}[/]", highlight=False)
+    _print_heading(console, f"Best: trial {best.trial}, epoch {best.epoch}")
     for name, value in best.point.items():
         console.print(f"  {name}: {value}", highlight=False, markup=False)
     again = best.judgements["validation"].metrics[result.metric]
@@ -229,8 +228,13 @@ def _print_confusion(classes: Sequence[str], test: Judgement, console: Console) 
             for column, count in enumerate(test.confusion[index])
         ]
         table.add_row(name, *cells, "-" if math.isnan(recall) else f"{recall:.3f}")
-    console.print("\n[bold]Confusion on the test part[/], windows", highlight=False)
+    _print_heading(console, "Confusion on the test part", ", windows")
     console.print(table)
+
+
+def _print_heading(console: Console, heading: str, rest: str = "") -> None:
+    console.print()
+    console.print(Text.assemble((heading, "bold"), rest))
 
 
 def _print_lines(console: Console, lines: Iterable[str]) -> None:

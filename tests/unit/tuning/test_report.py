@@ -22,6 +22,13 @@ def report(result: SweepResult | TrainResult, width: int = 80) -> str:
     return console.export_text()
 
 
+@pytest.mark.parametrize("markup", [True, False])
+def test_it_looks_the_same_on_any_console(markup: bool, sweep_result: SweepResult) -> None:
+    console = Console(file=io.StringIO(), record=True, width=80, markup=markup, highlight=not markup)
+    print_report(sweep_result, console)
+    assert console.export_text() == report(sweep_result)
+
+
 def lines_with(text: str, *parts: str) -> list[str]:
     return [line for line in text.splitlines() if all(part in line for part in parts)]
 
