@@ -200,6 +200,16 @@ def test_the_same_seed_gives_the_same_run(store: SegmentStore) -> None:
     assert history(1) != history(2)
 
 
+def test_the_seed_decides_the_order_of_the_windows(store: SegmentStore) -> None:
+    def order(seed: int) -> list[int]:
+        loader = build_training(config(seed=seed), store).train
+        return [int(start) for batch in loader for start in batch.conditions["window_start"]]
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert sorted(order(1)) == sorted(order(2))
+
+
 def test_parts_can_be_joined_for_a_refit_without_validation(store: SegmentStore) -> None:
     training = build_training(config(), store, train=("train", "validation"), validation=None)
     assert sum(training.train.global_sizes) == 6 * 9
