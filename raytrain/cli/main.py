@@ -54,7 +54,6 @@ class _State:
 
 def main() -> NoReturn:
     """Run the command; exit with 0, 2 for a request that cannot be met as asked, 1 for a failure."""
-    _State.debug = False
     try:
         app(standalone_mode=True)
     except RaytrainError as error:

@@ -68,7 +68,7 @@ def baseline_windows(
 
 
 def _windows_and_ancestors(space: SpaceConfig) -> list[str]:
-    names = [name for name in space.parameters if name.startswith("windows.")]
+    names = [name for name in space.parameters if name.split(".")[0] == "windows"]
     for name in names:
         names += [parent for parent in space.parameters[name].when if parent not in names]
     return names

@@ -77,7 +77,7 @@ AVERAGE_OF_CHANCE = -(1 + 25 / 3 + 4 + 25 / 3)
 @pytest.mark.parametrize("make", [hyperopt, tpe, random])
 def test_points_lie_in_the_space(make: Callable[[SpaceConfig, int], Proposer]) -> None:
     space = make_space(MIXED)
-    points = proposed(make(space, 0), 40, lambda point: math.sin(1e6 * point["optimizer.lr"]))
+    points = proposed(make(space, 0), 25, lambda point: math.sin(1e6 * point["optimizer.lr"]))
     for point in points:
         assert set(point) == {name for name, one in space.parameters.items() if is_active(one, point)}
         for name in point.keys() - {"optimizer.lr", "model.dropout", "early_stopping.min_delta"}:
@@ -97,9 +97,9 @@ def test_a_seed_repeats_and_another_differs(make: Callable[[SpaceConfig, int], P
     def score(point: Point) -> float:
         return -abs(math.log(point["optimizer.lr"] / 1e-2))
 
-    first = proposed(make(space, 3), 15, score)
-    assert proposed(make(space, 3), 15, score) == first
-    assert proposed(make(space, 4), 15, score) != first
+    first = proposed(make(space, 3), 10, score)
+    assert proposed(make(space, 3), 10, score) == first
+    assert proposed(make(space, 4), 10, score) != first
 
 
 UNTAUGHT = pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_chance_scores_its_average() -> None:
 @pytest.mark.parametrize("make", [hyperopt, tpe])
 def test_it_goes_on_when_everything_fails_or_is_still_running(make: Callable[[SpaceConfig, int], Proposer]) -> None:
     space = make_space(MIXED)
-    assert len(proposed(make(space, 0), 20, lambda _: None)) == 20
+    assert len(proposed(make(space, 0), 12, lambda _: None)) == 12
     proposer = make(space, 0)
-    points = [proposer.propose(str(number)) for number in range(20)]
-    assert len({repr(point) for point in points}) == 20
+    points = [proposer.propose(str(number)) for number in range(12)]
+    assert len({repr(point) for point in points}) == 12
 
 
 @pytest.mark.parametrize("make", [hyperopt, tpe])
