@@ -171,7 +171,7 @@ class TrainConfig(Config):
     """Which epoch is best: the checkpoint kept, and what early stopping and a sweep's search watch."""
     mode: Literal["max", "min"] | None = None
     """Whether less or more of the metric is better; follows from the metric."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="before")
     @classmethod

@@ -74,7 +74,8 @@ def connect(address: str | None = None, *, cpus: int | None = None) -> Iterator[
     if ray.is_initialized():
         yield _described()
         return
-    address = address or os.environ.get("RAY_ADDRESS")
+    if address is None:
+        address = os.environ.get("RAY_ADDRESS") or None
     if address is not None:
         _check_answers(address)
     common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from raytrain.config.schema import TrainConfig
 from raytrain.data.dataset import read_and_split
 from raytrain.data.preprocess import prepare
 from raytrain.data.read import data_hash
-from raytrain.data.segments import Split
+from raytrain.data.segments import PARTS, Split
 from raytrain.data.store import SegmentStore
-from raytrain.distributed.cluster import connect
+from raytrain.data.windows import Windows
+from raytrain.distributed.cluster import Cluster, connect
 from raytrain.distributed.judge import Judgement, judge
 from raytrain.distributed.report import CHECKPOINT_FILE, RayReport
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
@@ -94,24 +96,37 @@ def run_training(
     check_parts(config)
     recordings, split = read_and_split(config.data)
     store = prepare(recordings, split, config.windows, target=config.data.target)
-    directory = create_run_directory(runs_dir, name=name, default=config.model.name)
-    write_manifest(
-        directory / "manifest.json",
-        command=shlex.join(command),
-        config=config.model_dump(mode="json"),
-        data={
-            "source": config.data.source,
-            "sha256": data_hash(recordings),
-            "recordings": len(recordings),
-            "leaky": split.leaky,
-        },
-    )
-    (directory / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
-    if workers is None:
-        _train_here(config, store, directory, console)
-    else:
-        _train_on_ray(config, store, directory, workers=workers, address=address, console=console)
+    for part in PARTS:
+        Windows(store, [part], config.windows)
+    with ExitStack() as stack:
+        # What can be refused is refused before the run has a folder, and so a name.
+        cluster = None if workers is None else stack.enter_context(connect(address))
+        scaling = None if workers is None or cluster is None else _scaling(config, cluster, workers)
+        directory = create_run_directory(runs_dir, name=name, default=config.model.name)
+        write_manifest(
+            directory / "manifest.json",
+            command=shlex.join(command),
+            config=config.model_dump(mode="json"),
+            data={
+                "source": config.data.source,
+                "sha256": data_hash(recordings),
+                "recordings": len(recordings),
+                "leaky": split.leaky,
+            },
+        )
+        (directory / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+        if scaling is None:
+            _train_here(config, store, directory, console)
+        else:
+            _train_on_ray(config, store, directory, scaling=scaling, console=console)
     return _finished(config, store, split, directory)
+
+
+def _scaling(config: TrainConfig, cluster: Cluster, workers: int) -> ScalingConfig:
+    use_gpu = config.device == "cuda" or (config.device == "auto" and cluster.gpus >= workers)
+    bundle = {"CPU": float(config.threads), **({"GPU": 1.0} if use_gpu else {})}
+    cluster.concurrent(bundle, workers)
+    return ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker=bundle)
 
 
 def _train_here(config: TrainConfig, store: SegmentStore, directory: Path, console: Console) -> None:
@@ -127,42 +142,28 @@ def _train_here(config: TrainConfig, store: SegmentStore, directory: Path, conso
 
 
 def _train_on_ray(
-    config: TrainConfig,
-    store: SegmentStore,
-    directory: Path,
-    *,
-    workers: int,
-    address: str | None,
-    console: Console,
+    config: TrainConfig, store: SegmentStore, directory: Path, *, scaling: ScalingConfig, console: Console
 ) -> None:
-    with connect(address) as cluster:
-        use_gpu = config.device == "cuda" or (config.device == "auto" and cluster.gpus >= workers)
-        bundle = {"CPU": float(config.threads), **({"GPU": 1.0} if use_gpu else {})}
-        cluster.concurrent(bundle, workers)
-        trainer = TorchTrainer(
-            _train_worker,
-            train_loop_config={
-                "config": config,
-                "store": ray.put(store),
-                "log": str(directory / "metrics.jsonl"),
-            },
-            scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu, resources_per_worker=bundle),
-            run_config=RunConfig(
-                name="ray",
-                storage_path=str(directory),
-                checkpoint_config=CheckpointConfig(num_to_keep=1),
-                failure_config=FailureConfig(max_failures=0),
-            ),
-        )
-        with console.status(f"training on {workers} workers"):
-            try:
-                result = trainer.fit()
-            except ray.train.TrainingFailedError as error:
-                raise RunError(f"training failed on a worker: {_innermost(error)}") from error
-        if result.checkpoint is None:
-            raise RunError(f"no epoch had a usable {config.metric}; see {directory / 'metrics.jsonl'}")
-        with result.checkpoint.as_directory() as folder:
-            write_checkpoint(directory / "best.pt", read_checkpoint(Path(folder) / CHECKPOINT_FILE))
+    trainer = TorchTrainer(
+        _train_worker,
+        train_loop_config={"config": config, "store": ray.put(store), "log": str(directory / "metrics.jsonl")},
+        scaling_config=scaling,
+        run_config=RunConfig(
+            name="ray",
+            storage_path=str(directory),
+            checkpoint_config=CheckpointConfig(num_to_keep=1),
+            failure_config=FailureConfig(max_failures=0),
+        ),
+    )
+    with console.status(f"training on {scaling.num_workers} workers"):
+        try:
+            result = trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            raise RunError(f"training failed on a worker: {_innermost(error)}") from error
+    if result.checkpoint is None:
+        raise RunError(f"no epoch had a usable {config.metric}; see {directory / 'metrics.jsonl'}")
+    with result.checkpoint.as_directory() as folder:
+        write_checkpoint(directory / "best.pt", read_checkpoint(Path(folder) / CHECKPOINT_FILE))
 
 
 def _train_worker(settings: dict[str, Any]) -> None:

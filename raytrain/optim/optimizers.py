@@ -43,7 +43,8 @@ def adamw(
     if not eps > 0:
         raise ConfigError(f"optimizer.eps must be above 0, got {eps:g}")
     groups = get_parameter_groups(model, lr=lr, weight_decay=weight_decay)
-    return torch.optim.AdamW(groups, betas=betas, eps=eps, fused=True)
+    first, second = betas
+    return torch.optim.AdamW(groups, betas=(float(first), float(second)), eps=eps, fused=True)
 
 
 def sgd(

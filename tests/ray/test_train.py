@@ -54,6 +54,7 @@ def test_torchtrainer_on_two_workers_learns_like_one_process(cluster: None, tmp_
 def test_more_workers_than_the_cluster_has_cpus_for_are_refused_at_once(cluster: None, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"asks for 3 CPUs \(3 workers\), the cluster has 2 CPUs"):
         _run(tmp_path, {}, workers=3, name="three")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failing_worker_is_told_by_its_own_reason(cluster: None, tmp_path: Path) -> None:

@@ -172,17 +172,19 @@ def test_it_goes_on_when_everything_fails_or_is_still_running(make: Callable[[Sp
 
 @pytest.mark.parametrize("make", [hyperopt, tpe])
 def test_what_is_withdrawn_teaches_nothing(make: Callable[[SpaceConfig, int], Proposer]) -> None:
-    """Whatever is said of a withdrawn proposal, the next ones are the same."""
+    """Random trials do not depend on values, and those withdrawn do not count as the six that come first."""
 
-    def after(value: float | None) -> list[Point]:
+    def after_withdrawals(value: Callable[[Point], float]) -> list[Point]:
         proposer = make(make_space(PLANE), 0)
-        proposed(proposer, 8, bowl)
-        proposer.propose("withdrawn")
-        proposer.withdraw("withdrawn")
-        proposer.observe("withdrawn", value)
-        return proposed(proposer, 4, bowl)
+        for number in range(6):
+            proposer.propose(f"withdrawn {number}")
+            proposer.withdraw(f"withdrawn {number}")
+            proposer.observe(f"withdrawn {number}", 1e9)
+        return proposed(proposer, 7, value)
 
-    assert after(1e9) == after(None) == after(-1e9)
+    high, low = after_withdrawals(bowl), after_withdrawals(lambda point: -bowl(point))
+    assert high[:6] == low[:6]
+    assert high[6] != low[6]
 
 
 def test_tpe_ranks_stopped_trials_below_finished_ones() -> None:
