@@ -42,8 +42,8 @@ def run(options: Options) -> Report:
         method=(
             f"{first['windows']} windows of 1 x 2048 to train on and {first['validated']} to evaluate after each of "
             f"{epochs} epochs, batch {configs[0].batch_size}, float32, one thread. By hand: windows normalised "
-            f"beforehand, in one tensor. Arms in turn, rounds: {first['rounds']}; median (range). Losses and metrics of "
-            f"the last epoch differ by {max(one['difference'] for one in found.values()):.1e} at most. "
+            f"beforehand, in one tensor. Arms in turn, rounds: {first['rounds']}; median (range). Losses and metrics "
+            f"of the last epoch differ by {max(one['difference'] for one in found.values()):.1e} at most. "
             f"Not in the table: the first run of the process, cold, took {cold_s:.1f} s."
         ),
         columns=("model", "fit, samples/s", "by hand, samples/s", "ratio", "ratio by CPU time"),
