@@ -41,13 +41,15 @@ def check_parts(config: TrainConfig) -> None:
     """Check the name of each part and its settings against the part's own signature.
 
     Raises:
-        ConfigError: One report of every unknown name, unknown setting and value of the wrong type.
+        ConfigError: One report of every unknown name, unknown setting and value of the wrong type; or what the model
+            itself refuses.
     """
     problems = [
         problem for field, table in _TABLES.items() for problem in _part_problems(field, getattr(config, field), table)
     ]
     if problems:
         raise ConfigError("\n  ".join(problems))
+    _check_model(config)
 
 
 def build_training(
@@ -137,6 +139,18 @@ def stopping_callbacks(config: TrainConfig) -> list[Callback]:
             min_delta=config.early_stopping.min_delta,
         )
     ]
+
+
+def _check_model(config: TrainConfig) -> None:
+    """Let the model itself refuse impossible settings and windows; on the meta device it holds no memory."""
+    with torch.device("meta"):
+        model = create_network(config.model.name, in_channels=1, num_classes=2, settings=config.model.settings)
+    shortest = getattr(model, "minimum_length", 0)
+    if config.windows.length < shortest:
+        raise ConfigError(
+            f"windows.length: {config.windows.length} samples are too few for model '{config.model.name}' with these "
+            f"settings, which needs {shortest}"
+        )
 
 
 def _part_problems(field: str, part: Part, table: Mapping[str, Callable[..., Any]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from raytrain.config.space import SpaceConfig
 from raytrain.data.segments import Split
 from raytrain.data.store import SegmentStore
 from raytrain.distributed.cluster import Cluster
-from raytrain.tuning.space import grid_points
+from raytrain.tuning.space import count_points
 
 __all__ = ["Plan"]
 
@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def trials(self) -> int:
-        """Return how many trials are planned; a grid has no more than its points."""
-        if self.space.search.algorithm != "grid":
-            return self.space.search.trials
-        return min(self.space.search.trials, sum(1 for _ in grid_points(self.space)))
+        """Return how many trials are planned: no more than the space has points, since none is run twice."""
+        planned = self.space.search.trials
+        points = count_points(self.space, at_most=planned)
+        return planned if points is None else min(planned, points)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import deque
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,11 +40,12 @@ class GridProposer:
     """Every point of a finite space once, in order."""
 
     def __init__(self, space: SpaceConfig) -> None:
-        self._points = grid_points(space)
+        # A list, not the generator: Tune pickles its searcher.
+        self._points = deque(itertools.islice(grid_points(space), space.search.trials))
 
     def propose(self, trial_id: str) -> Point | None:  # noqa: ARG002 - the protocol's
         """Return the next grid point."""
-        return next(self._points, None)
+        return self._points.popleft() if self._points else None
 
     def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
         """Learn nothing: a grid does not adapt."""
