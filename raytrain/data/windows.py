@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,8 +104,7 @@ class Windows:
     def batch(self, indices: Tensor) -> Batch:
         """Return the windows at `indices` (int64 `[B]`) in fresh memory, which the caller may change."""
         indices = indices.to(self.device)
-        conditions = {name: values[indices] for name, values in self._conditions.items()}
-        return Batch(self._inputs(indices), self._targets[indices], conditions)
+        return Batch(self._inputs(indices), self._targets[indices], _Chosen(self._conditions, indices))
 
     def arrays(self, chunk: int = 1024) -> Iterator[WindowArrays]:
         """Yield all windows in order, at most `chunk` at a time."""
@@ -122,6 +121,23 @@ class Windows:
     def _inputs(self, indices: Tensor) -> Tensor:
         inputs = self._windows.index_select(0, self._columns[indices])
         return zscore_(inputs) if self._normalize else inputs
+
+
+class _Chosen(Mapping[str, Tensor]):
+    """The conditions of some windows, looked up when one is asked for: most objectives ask for none."""
+
+    def __init__(self, conditions: Mapping[str, Tensor], indices: Tensor) -> None:
+        self._conditions = conditions
+        self._indices = indices
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._conditions[name][self._indices]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._conditions)
+
+    def __len__(self) -> int:
+        return len(self._conditions)
 
 
 def zscore_(windows: Tensor) -> Tensor:
