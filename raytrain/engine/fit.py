@@ -57,6 +57,7 @@ class Run:
     def __init__(self, training: Training, *, resume: dict[str, Any] | None = None) -> None:
         self.training = training
         self._forward = _data_parallel(training)
+        self._parameters = list(training.model.parameters())
         self._skipped_steps = 0
         self._steps_per_epoch = math.ceil(len(training.train.global_sizes) / training.accumulation_steps)
         self.state = FitState(
@@ -175,7 +176,13 @@ class Run:
             samples = sum(sizes[first : first + len(batches)])
             first += len(batches)
             stepped = optimizer_step(
-                training, self._forward, on_device, samples=samples, progress=state.progress, sums=sums
+                training,
+                self._forward,
+                on_device,
+                samples=samples,
+                progress=state.progress,
+                sums=sums,
+                parameters=self._parameters,
             )
             self._skipped_steps += not stepped
             state.progress = self._progress(epoch=epoch, step=state.progress.step + 1)

@@ -24,6 +24,7 @@ def optimizer_step(
     samples: int,
     progress: Progress,
     sums: Tensor,
+    parameters: Sequence[nn.Parameter],
 ) -> bool:
     """Take one step over `batches`, whose gradient is that of the mean over all their samples on all workers.
 
@@ -34,6 +35,7 @@ def optimizer_step(
         samples: Samples of the step over all batches and workers.
         progress: Where training stands.
         sums: Float64 `[3]`, added to in place: loss times samples, correct predictions, samples.
+        parameters: The model's, listed once: walking its modules at every step costs more than clipping does.
 
     Returns:
         False when the gradient scaler skipped the step for infinite or NaN gradients.
@@ -55,8 +57,6 @@ def optimizer_step(
             count.add_(len(batch))
     precision.scaler.unscale_(training.optimizer)
     if training.max_grad_norm is not None:
-        # The optimizer's list, because walking a model's modules at every step costs more than the clipping itself.
-        parameters = [one for group in training.optimizer.param_groups for one in group["params"]]
         nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
     return _apply(training)
 

@@ -32,7 +32,10 @@ def take_step(training: Training) -> tuple[bool, Tensor]:
     sums = torch.zeros(3, dtype=torch.float64)
     batches = list(training.train)
     samples = sum(training.train.global_sizes)
-    stepped = optimizer_step(training, training.model, batches, samples=samples, progress=START, sums=sums)
+    parameters = list(training.model.parameters())
+    stepped = optimizer_step(
+        training, training.model, batches, samples=samples, progress=START, sums=sums, parameters=parameters
+    )
     return stepped, sums
 
 
