@@ -126,13 +126,25 @@ def test_all_problems_of_all_parts_are_in_one_report() -> None:
         {"optimizer": {"lr": 1, "betas": [0.8, 0.99]}},
         {"optimizer": {"lr": np.float64(0.1)}},
         {"loss": {"class_weights": "none", "smoothing": 0}},
-        {"model": {"name": "cnn1d", "growth": 2, "pooling": "both"}},
+        {"model": {"name": "cnn1d", "growth": 2, "pooling": "both", "depth": 1, "stride": 1, "kernel_size": 3}},
     ],
 )
 def test_what_passes_the_check_is_taken_by_the_part(store: SegmentStore, settings: dict[str, Any]) -> None:
     checked = config(**settings)
     check_parts(checked)
     build_training(checked, store)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": {"name": "cnn1d", "kernel_size": 4}, "windows": {"length": 2048}}, "model.kernel_size must be odd"),
+        ({"model": {"name": "wdcnn"}, "windows": {"length": 512}}, "windows.length: 512 samples are too few for model"),
+    ],
+)
+def test_what_a_model_itself_refuses_is_told_before_any_run(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_parts(config(**settings))
 
 
 def test_a_run_is_assembled_as_configured(store: SegmentStore) -> None:
