@@ -9,7 +9,20 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "BatchTransform", "Callback", "FitState", "Loader", "Objective", "Progress", "StepLoss"]
+__all__ = ["Batch", "BatchTransform", "Callback", "FitState", "Loader", "Mixture", "Objective", "Progress", "StepLoss"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """The other half of each sample that was mixed with a partner (mixup, CutMix).
+
+    Attributes:
+        targets: Class indices of the partners, int64 `[B]`.
+        weight: Share of the sample's own class, in [0, 1], `[B]`; its partner's class has the rest.
+    """
+
+    targets: Tensor
+    weight: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +34,42 @@ class Batch:
         targets: Class indices, int64 `[B]`.
         conditions: Per-sample tensors `[B]`: `shaft_speed_rpm`, `load`, `recording` (index), `window_start`
             (sample within the recording), ...
+        mixture: How samples were mixed; None when each is of the class in `targets` alone.
     """
 
     inputs: Tensor | Mapping[str, Tensor]
     targets: Tensor
     conditions: Mapping[str, Tensor] = field(default_factory=dict)
+    mixture: Mixture | None = None
+
+    @property
+    def signal(self) -> Tensor:
+        """The inputs, where they are one tensor and not a mapping of views.
+
+        Raises:
+            TypeError: They are a mapping of views.
+        """
+        if not isinstance(self.inputs, Tensor):
+            raise TypeError(f"the batch has views {', '.join(self.inputs)} instead of one signal")
+        return self.inputs
+
+    def class_shares(self, num_classes: int) -> Tensor:
+        """Return the share of each class in each sample: one-hot, or mixed, float32 `[B, K]`."""
+        shares = torch.zeros(len(self), num_classes, device=self.targets.device)
+        if self.mixture is None:
+            return shares.scatter_(1, self.targets[:, None], 1.0)
+        own = self.mixture.weight.to(shares.dtype)[:, None]
+        return shares.scatter_add_(1, self.targets[:, None], own).scatter_add_(
+            1, self.mixture.targets[:, None], 1 - own
+        )
+
+    def hits(self, predictions: Tensor) -> Tensor:
+        """Return the share of each sample that `predictions` (class indices `[B]`) name rightly, `[B]`."""
+        right = predictions == self.targets
+        if self.mixture is None:
+            return right
+        weight = self.mixture.weight
+        return weight * right + (1 - weight) * (predictions == self.mixture.targets)
 
     def __len__(self) -> int:
         return int(self.targets.shape[0])
@@ -40,7 +84,8 @@ class Batch:
             else {name: view.to(device, non_blocking=True) for name, view in self.inputs.items()}
         )
         conditions = {name: value.to(device, non_blocking=True) for name, value in self.conditions.items()}
-        return Batch(inputs, self.targets.to(device, non_blocking=True), conditions)
+        mixture = self.mixture and Mixture(self.mixture.targets.to(device), self.mixture.weight.to(device))
+        return Batch(inputs, self.targets.to(device, non_blocking=True), conditions, mixture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +120,9 @@ class StepLoss:
 
 @dataclass(slots=True)
 class FitState:
-    """What callbacks see of a run in progress. Only `stop_reason` and `metrics` are theirs to change.
+    """What callbacks see of a run in progress.
+
+    Only `stop_reason`, `metrics` and `averaged_model` are theirs to change.
 
     Attributes:
         model: The model being trained, without its DDP wrapper.
@@ -83,9 +130,14 @@ class FitState:
         progress: Where training stands.
         metrics: The metrics of the latest epoch, by key (`train/loss`, `val/macro_f1`, ...).
         history: One mapping of metrics per completed epoch.
-        stop_reason: None while training should go on; a callback sets it to end training after this epoch.
+        stop_reason: None while training should go on; a callback sets it to end training. Set after a step, it also
+            ends the epoch there.
         is_writer: True on the one worker that may write files (rank 0).
         snapshot: Call it to get everything needed to resume exactly (model, optimizer, RNG, callbacks, ...).
+        step_loss: Mean loss of the latest step's samples on this worker, a scalar on the device; None before the first.
+        gradient_norm: Norm of the latest step's gradient over all parameters and workers, before clipping, a scalar on
+            the device; None before the first step and where nothing is clipped.
+        averaged_model: Evaluated instead of `model`, and stored beside it, where a callback keeps one.
     """
 
     model: nn.Module
@@ -96,6 +148,9 @@ class FitState:
     snapshot: Callable[[], dict[str, Any]]
     stop_reason: str | None = None
     is_writer: bool = True
+    step_loss: Tensor | None = None
+    gradient_norm: Tensor | None = None
+    averaged_model: nn.Module | None = None
 
 
 class Loader(Protocol):
@@ -149,7 +204,7 @@ class Callback:
 
         on_fit_start
           for each epoch: on_epoch_start
-            for each optimizer step: on_step_end
+            for each optimizer step: on_step_end   <- gradients are those of the step, unscaled and clipped
             (evaluation)
             on_epoch_end      <- may set state.stop_reason, may add to state.metrics
             on_checkpoint     <- metrics, history and stop decision of the epoch are final

@@ -1,0 +1,1 @@
+"""Augmentation of batches on their device: signals, patches, spectrograms, labels."""

@@ -1,0 +1,76 @@
+"""A learning-rate scheduler together with the unit it counts in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from raytrain.errors import ConfigError, nearest
+
+__all__ = ["RunLength", "Schedule"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLength:
+    """How long a run is planned to be.
+
+    Attributes:
+        steps_per_epoch: Optimizer steps of an epoch.
+        epochs: Epochs of the run.
+    """
+
+    steps_per_epoch: int
+    epochs: int
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the run."""
+        return self.steps_per_epoch * self.epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A torch scheduler and when the engine steps it.
+
+    Attributes:
+        scheduler: Sets the learning rates of the optimizer's groups.
+        unit: `step`: after every optimizer step that was taken; `epoch`: after the evaluation of every epoch.
+        monitor: Key of the metric, reduced over all workers, that `ReduceLROnPlateau` is stepped with; None for others.
+    """
+
+    scheduler: LRScheduler
+    unit: Literal["step", "epoch"]
+    monitor: str | None = None
+
+    def after_step(self) -> None:
+        """Advance a schedule that counts steps."""
+        if self.unit == "step":
+            self.scheduler.step()
+
+    def after_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Advance a schedule that counts epochs.
+
+        Raises:
+            ConfigError: It watches a metric that the run does not report.
+        """
+        if self.unit == "step":
+            return
+        if not isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step()
+            return
+        if self.monitor is None or self.monitor not in metrics:
+            raise ConfigError(
+                f"schedule.monitor: {self.monitor!r} is not reported; {nearest(str(self.monitor), metrics)}"
+            )
+        self.scheduler.step(metrics[self.monitor])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the scheduler's state."""
+        return self.scheduler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore the scheduler's state."""
+        self.scheduler.load_state_dict(state)
