@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import ConfigDict, ValidationError, create_model
 
@@ -21,13 +22,15 @@ from raytrain.engine.precision import Precision, choose_device
 from raytrain.engine.training import Training
 from raytrain.errors import ConfigError, nearest
 from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.losses.loss_data import LossData
 from raytrain.models.build import MODELS
 from raytrain.models.build import create_model as create_network
 from raytrain.objectives.supervised import Supervised
 from raytrain.optim.build import OPTIMIZERS, SCHEDULES, create_optimizer, create_schedule
+from raytrain.optim.schedule import RunLength
 from raytrain.types import Callback
 
-__all__ = ["build_training", "check_parts", "evaluation_loader", "stopping_callbacks"]
+__all__ = ["build_training", "check_parts", "evaluation_loader", "loss_data", "stopping_callbacks"]
 
 _TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     "model": MODELS,
@@ -96,7 +99,7 @@ def build_training(
         num_classes=len(store.classes),
     )
     optimizer = create_optimizer(config.optimizer.name, model, settings=config.optimizer.settings)
-    steps = math.ceil(len(loader.global_sizes) / config.accumulation_steps) * config.epochs
+    length = RunLength(math.ceil(len(loader) / config.accumulation_steps), config.epochs)
     return Training(
         model=model,
         objective=Supervised(criterion).to(device),
@@ -105,7 +108,7 @@ def build_training(
         if validation is None
         else evaluation_loader(config, store, validation, rank=rank, world_size=world_size),
         optimizer=optimizer,
-        schedule=create_schedule(config.schedule.name, optimizer, total_steps=steps, settings=config.schedule.settings),
+        schedule=create_schedule(config.schedule.name, optimizer, length=length, settings=config.schedule.settings),
         precision=Precision(config.precision, device),
         device=device,
         epochs=config.epochs,
@@ -113,7 +116,25 @@ def build_training(
         num_recordings=len(store.recording_ids),
         accumulation_steps=config.accumulation_steps,
         max_grad_norm=config.max_grad_norm,
+        seed=config.seed,
         callbacks=callbacks,
+    )
+
+
+def loss_data(config: TrainConfig, store: SegmentStore, windows: Windows) -> LossData:
+    """Return what a loss may learn of the windows that are trained on."""
+    orders = np.unique(store.fault_orders[np.isin(store.recording, windows.recordings)], axis=0)
+    known = len(orders) == 1 and not np.isnan(orders).any()
+    bpfo, bpfi, ball, cage = orders[0].tolist()
+    return LossData(
+        targets=torch.from_numpy(windows.targets),
+        classes=store.classes,
+        sample_rate_hz=store.fs_hz,
+        window_samples=config.windows.length,
+        hop_samples=config.windows.hop_samples,
+        input=config.windows.input,
+        fault_orders=(bpfo, bpfi, ball, cage) if known else None,
+        conditions=windows.condition_names,
     )
 
 

@@ -153,6 +153,10 @@ class TrainConfig(Config):
     windows: WindowConfig = WindowConfig()
     model: Part = Part(name="wdcnn")
     loss: Part = Part(name="cross_entropy")
+    augmentation: Part = Part(name="none")
+    """What is done to training batches; never to those that judge."""
+    tfr: Part = Part(name="none")
+    """Time-frequency transform whose image the model sees; `none` for the signal itself."""
     optimizer: Part = Part(name="adamw")
     schedule: Part = Part(name="warmup_cosine")
     epochs: int = Field(default=20, ge=1)
@@ -167,6 +171,8 @@ class TrainConfig(Config):
     threads: int = Field(default=1, ge=1)
     """CPU threads of each worker."""
     early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
+    callbacks: dict[str, dict[str, JsonValue]] = {}
+    """Further callbacks by name with their settings, called in this order, e.g. `ema: {decay: 0.99}`."""
     metric: str = "val/macro_f1"
     """Which epoch is best: the checkpoint kept, and what early stopping and a sweep's search watch."""
     mode: Literal["max", "min"] | None = None

@@ -75,6 +75,7 @@ def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig,
         recording_ids=ids,
         channels=used[0].channels,
         leaky=split.leaky,
+        conditions=_conditions(used),
         random=split.random,
     )
 
@@ -140,6 +141,11 @@ def _fault_orders(bearing_model: str) -> tuple[float, float, float, float]:
     if bearing is None:
         return (np.nan, np.nan, np.nan, np.nan)
     return (bearing.bpfo, bearing.bpfi, 2 * bearing.bsf, bearing.ftf)
+
+
+def _conditions(used: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
+    names = dict.fromkeys(name for recording in used for name in recording.conditions)
+    return {name: np.array([one.conditions.get(name, np.nan) for one in used], dtype=np.float32) for name in names}
 
 
 def _check_channels(recordings: Sequence[Recording]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class SegmentStore:
         recording_ids: Names of the recordings.
         channels: Names of the rows of `signal`.
         leaky: True when the parts share recordings; results must say so.
+        conditions: Further operating conditions by name, float32 `[S]`, NaN where a recording lacks one.
         random: How part 3 is divided, for the leaky rule only.
     """
 
@@ -58,6 +60,7 @@ class SegmentStore:
     recording_ids: tuple[str, ...]
     channels: tuple[str, ...]
     leaky: bool = False
+    conditions: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     random: RandomWindows | None = None
 
 

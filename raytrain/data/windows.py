@@ -87,7 +87,9 @@ class Windows:
         self.window_start = store.start[segments] + shifts
         self._columns = torch.from_numpy(store.offset[segments] + shifts).to(device)
         self._targets = torch.from_numpy(self.targets).to(device)
+        further = {name: torch.from_numpy(values[segments]) for name, values in store.conditions.items()}
         self._conditions = {
+            **{name: values.to(device) for name, values in further.items()},
             "shaft_speed_rpm": torch.from_numpy(store.shaft_speed_rpm[segments]).to(device),
             "load": torch.from_numpy(store.load[segments]).to(device),
             "recording": torch.from_numpy(self.recordings).to(device),
@@ -97,6 +99,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def condition_names(self) -> tuple[str, ...]:
+        """Names of the operating conditions that batches carry."""
+        return tuple(self._conditions)
 
     @property
     def recording_ids(self) -> tuple[str, ...]:

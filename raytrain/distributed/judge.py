@@ -44,7 +44,7 @@ def judge(
 ) -> dict[str, Judgement]:
     """Evaluate a run's checkpoint on each of `parts`, with the settings it was trained with."""
     training = _seeded(config, store, train=("train",))
-    training.model.load_state_dict(snapshot["model"])
+    training.model.load_state_dict(snapshot["averaged_model"] or snapshot["model"])
     return {part: _judged(config, store, training, part) for part in parts}
 
 
@@ -87,6 +87,7 @@ def _judged(config: TrainConfig, store: SegmentStore, training: Training, part: 
         precision=training.precision,
         device=training.device,
         progress=Progress(epoch=0, step=0, fraction=1.0),
+        transforms=training.transforms,
     )
     return Judgement(
         metrics=tracker.compute("val" if part == "validation" else part),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from raytrain.engine.collective import sum_over_workers
 from raytrain.engine.precision import Precision
+from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.metrics.tracker import MetricsTracker
-from raytrain.types import Loader, Objective, Progress
+from raytrain.types import BatchTransform, Loader, Objective, Progress
 
 __all__ = ["evaluate"]
 
@@ -22,19 +25,23 @@ def evaluate(
     precision: Precision,
     device: torch.device,
     progress: Progress,
+    transforms: Sequence[BatchTransform] = (),
 ) -> MetricsTracker:
     """Fill `tracker` with the model's predictions on all of `loader`, over all workers; return it.
 
     The model is evaluated without gradients, and each of its modules is left in the mode it was in; no random state is
-    drawn from.
+    drawn from. Of `transforms` only those take part that say they run in evaluation.
     """
+    applied = [transform for transform in transforms if transform.in_evaluation]
+    generator = epoch_generator(0, epoch=0, rank=0, device=device)
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        with torch.inference_mode(), precision.autocast():
+        with torch.inference_mode():
             for batch in loader:
-                on_device = batch.to(device)
-                loss = objective(model, on_device, progress)
+                on_device = transformed(batch.to(device), applied, progress, generator)
+                with precision.autocast():
+                    loss = objective(model, on_device, progress)
                 tracker.update(
                     loss.logits,
                     on_device.targets,

@@ -7,22 +7,23 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from raytrain.engine.collective import rank, share_buffers, sum_over_workers, world_size
+from raytrain.engine.collective import rank, share_buffers, world_size
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.seeding import restore_random_state, save_random_state
 from raytrain.engine.step import optimizer_step
+from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
+from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.errors import RunError
 from raytrain.metrics.tracker import MetricsTracker
 from raytrain.types import Batch, FitState, Progress
 
 __all__ = ["Run", "fit"]
 
-_SNAPSHOT_VERSION = 1
+_SNAPSHOT_VERSION = 2
 
 
 def fit(training: Training, *, resume: dict[str, Any] | None = None) -> FitState:
@@ -59,7 +60,7 @@ class Run:
         self._forward = _data_parallel(training)
         self._parameters = list(training.model.parameters())
         self._skipped_steps = 0
-        self._steps_per_epoch = math.ceil(len(training.train.global_sizes) / training.accumulation_steps)
+        self._steps_per_epoch = math.ceil(len(training.train) / training.accumulation_steps)
         self.state = FitState(
             model=training.model,
             optimizer=training.optimizer,
@@ -91,18 +92,23 @@ class Run:
         state.metrics = self._train_epoch()
         share_buffers(training.model)
         if training.validation is not None:
+            model = training.model
+            if state.averaged_model is not None:
+                share_buffers(model := state.averaged_model)
             tracker = MetricsTracker(training.num_classes, training.num_recordings, device=training.device)
             evaluate(
-                training.model,
+                model,
                 training.validation,
                 objective=training.objective,
                 tracker=tracker,
                 precision=training.precision,
                 device=training.device,
                 progress=state.progress,
+                transforms=training.transforms,
             )
             state.metrics |= tracker.compute("val")
         _check_losses(state)
+        training.schedule.after_epoch(state.metrics)
         for callback in training.callbacks:
             callback.on_epoch_end(state)
         state.history.append(dict(state.metrics))
@@ -126,6 +132,7 @@ class Run:
         return {
             "version": _SNAPSHOT_VERSION,
             "model": training.model.state_dict(),
+            "averaged_model": None if state.averaged_model is None else state.averaged_model.state_dict(),
             "optimizer": training.optimizer.state_dict(),
             "schedule": training.schedule.state_dict(),
             "scaler": training.precision.scaler.state_dict(),
@@ -166,44 +173,51 @@ class Run:
 
     def _train_epoch(self) -> dict[str, float]:
         training, state = self.training, self.state
-        epoch, sizes = state.progress.epoch, training.train.global_sizes
+        epoch = state.progress.epoch
         training.train.set_epoch(epoch)
         training.model.train()
-        sums = torch.zeros(3, dtype=torch.float64, device=training.device)
+        generator = epoch_generator(training.seed, epoch=epoch, rank=rank(), device=training.device)
+        sums = EpochSums(training.device)
         first = 0
         for batches in _windows(training.train, training.accumulation_steps):
-            on_device = [batch.to(training.device) for batch in batches]
-            samples = sum(sizes[first : first + len(batches)])
-            first += len(batches)
-            stepped = optimizer_step(
+            step = optimizer_step(
                 training,
                 self._forward,
-                on_device,
-                samples=samples,
+                [
+                    transformed(batch.to(training.device), training.transforms, state.progress, generator)
+                    for batch in batches
+                ],
+                samples=self._samples(batches, first),
                 progress=state.progress,
                 sums=sums,
                 parameters=self._parameters,
             )
-            self._skipped_steps += not stepped
+            first += len(batches)
+            self._skipped_steps += not step.taken
             state.progress = self._progress(epoch=epoch, step=state.progress.step + 1)
+            state.step_loss, state.gradient_norm = step.loss, step.gradient_norm
             for callback in training.callbacks:
                 callback.on_step_end(state)
-        sum_over_workers(sums)
-        loss, correct, samples_seen = sums.tolist()
-        metrics = {
-            "train/loss": loss / samples_seen,
-            "train/accuracy": correct / samples_seen,
-            "train/lr": float(training.schedule.get_last_lr()[0]),
-        }
+            if state.stop_reason is not None:
+                break
+        metrics = {**sums.metrics(), "train/lr": float(training.optimizer.param_groups[0]["lr"])}
         if training.precision.scaler.is_enabled():
             metrics["train/skipped_steps"] = float(self._skipped_steps)
         return metrics
+
+    def _samples(self, batches: list[Batch], first: int) -> int:
+        """Return the samples of a step over all workers; `first` is the number of its first batch."""
+        if world_size() == 1:
+            return sum(len(batch) for batch in batches)
+        return sum(self.training.train.global_sizes[first : first + len(batches)])
 
     def _progress(self, *, epoch: int, step: int) -> Progress:
         return Progress(epoch, step, min(1.0, step / (self._steps_per_epoch * self.training.epochs)))
 
 
 def _check_losses(state: FitState) -> None:
+    if state.stop_reason is not None:  # a callback ended the epoch, and says why
+        return
     epoch = state.progress.epoch + 1
     for key in ("train/loss", "val/loss"):
         if not math.isfinite(state.metrics.get(key, 0.0)):

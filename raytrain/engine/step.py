@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from raytrain.engine.collective import world_size
+from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
 from raytrain.types import Batch, Progress
 
-__all__ = ["optimizer_step"]
+__all__ = ["Step", "optimizer_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What an optimizer step did.
+
+    Attributes:
+        taken: False when the gradient scaler skipped it for infinite or NaN gradients.
+        loss: Mean loss of the step's samples, a scalar on the device; with several workers, what this one knows of it.
+        gradient_norm: Norm of the gradient before clipping, a scalar on the device; None where nothing is clipped.
+    """
+
+    taken: bool
+    loss: Tensor
+    gradient_norm: Tensor | None
 
 
 def optimizer_step(
@@ -23,9 +40,9 @@ def optimizer_step(
     *,
     samples: int,
     progress: Progress,
-    sums: Tensor,
+    sums: EpochSums,
     parameters: Sequence[nn.Parameter],
-) -> bool:
+) -> Step:
     """Take one step over `batches`, whose gradient is that of the mean over all their samples on all workers.
 
     Args:
@@ -34,14 +51,11 @@ def optimizer_step(
         batches: This worker's micro-batches of the step.
         samples: Samples of the step over all batches and workers.
         progress: Where training stands.
-        sums: Float64 `[3]`, added to in place: loss times samples, correct predictions, samples.
+        sums: What each batch is added to.
         parameters: The model's, listed once: walking its modules at every step costs more than clipping does.
-
-    Returns:
-        False when the gradient scaler skipped the step for infinite or NaN gradients.
     """
     precision = training.precision
-    losses, hits, count = sums.unbind()
+    shares: list[Tensor] = []
     training.optimizer.zero_grad(set_to_none=True)
     for index, batch in enumerate(batches):
         with _gradient_sync(forward, now=index == len(batches) - 1):
@@ -50,15 +64,15 @@ def optimizer_step(
             # DDP averages over workers, so each worker's mean is weighted by its share of the step's samples.
             weight = len(batch) * world_size() / samples
             total = loss.total if weight == 1.0 else loss.total * weight
+            shares.append(total.detach())
             precision.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            losses.add_(loss.total, alpha=len(batch))
-            hits.add_((loss.logits.argmax(dim=1) == batch.targets).sum())
-            count.add_(len(batch))
+        sums.add(loss, batch)
     precision.scaler.unscale_(training.optimizer)
+    norm = None
     if training.max_grad_norm is not None:
-        nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
-    return _apply(training)
+        norm = nn.utils.clip_grad_norm_(parameters, training.max_grad_norm)
+    loss_of_step = shares[0] if len(shares) == 1 else torch.stack(shares).sum()
+    return Step(taken=_apply(training), loss=loss_of_step, gradient_norm=norm)
 
 
 def _gradient_sync(forward: nn.Module, *, now: bool) -> AbstractContextManager[None]:
@@ -74,5 +88,5 @@ def _apply(training: Training) -> bool:
     scaler.update()
     skipped = scaler.is_enabled() and scaler.get_scale() < scale
     if not skipped:
-        training.schedule.step()
+        training.schedule.after_step()
     return not skipped

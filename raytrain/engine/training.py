@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
 
 from raytrain.engine.precision import Precision
-from raytrain.types import Callback, Loader, Objective
+from raytrain.optim.schedule import Schedule
+from raytrain.types import BatchTransform, Callback, Loader, Objective
 
 __all__ = ["Training"]
 
@@ -25,14 +25,16 @@ class Training:
         train: Batches to learn from.
         validation: Batches to judge each epoch by; None skips that.
         optimizer: Of the model's parameters.
-        schedule: Stepped after every optimizer step.
+        schedule: Its learning rates, stepped in its own unit.
         precision: Autocast and loss scaling.
         device: Where batches are moved to.
         epochs: Epochs to train.
         num_classes: Size of the last dimension of the logits.
-        num_recordings: Recordings that batches' `recording` condition counts.
+        num_recordings: Recordings that batches' `recording` condition counts; 0 where batches have none.
         accumulation_steps: Batches per optimizer step.
         max_grad_norm: Norm that gradients are clipped to; None leaves them.
+        transforms: Applied in order to every training batch on the device, and those that say so in evaluation too.
+        seed: Of what transforms draw; each epoch and each worker has draws of its own.
         callbacks: Called in order.
     """
 
@@ -41,7 +43,7 @@ class Training:
     train: Loader
     validation: Loader | None
     optimizer: torch.optim.Optimizer
-    schedule: LRScheduler
+    schedule: Schedule
     precision: Precision
     device: torch.device
     epochs: int
@@ -49,4 +51,6 @@ class Training:
     num_recordings: int
     accumulation_steps: int = 1
     max_grad_norm: float | None = 1.0
+    transforms: Sequence[BatchTransform] = ()
+    seed: int = 0
     callbacks: Sequence[Callback] = ()

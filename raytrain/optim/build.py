@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from raytrain.errors import ConfigError, nearest
 from raytrain.optim.optimizers import adamw, sgd
+from raytrain.optim.schedule import RunLength, Schedule
 from raytrain.optim.schedules import constant, warmup_cosine
 
 __all__ = ["OPTIMIZERS", "SCHEDULES", "create_optimizer", "create_schedule"]
@@ -39,8 +40,8 @@ def create_optimizer(name: str, model: nn.Module, *, settings: Mapping[str, Any]
     return OPTIMIZERS[name](model, **settings)
 
 
-def create_schedule(name: str, optimizer: Optimizer, *, total_steps: int, settings: Mapping[str, Any]) -> LRScheduler:
-    """Create the schedule `name` for a run of `total_steps` optimizer steps; step it once after each.
+def create_schedule(name: str, optimizer: Optimizer, *, length: RunLength, settings: Mapping[str, Any]) -> Schedule:
+    """Create the schedule `name` for a run of the given length.
 
     To resume, create optimizer and schedule as before, then load both states.
 
@@ -49,6 +50,6 @@ def create_schedule(name: str, optimizer: Optimizer, *, total_steps: int, settin
     """
     if name not in SCHEDULES:
         raise ConfigError(f"schedule.name: there is no schedule {name!r}; {nearest(name, SCHEDULES)}")
-    if total_steps < 1:
-        raise ConfigError(f"a schedule needs at least 1 optimizer step, got {total_steps}")
-    return SCHEDULES[name](optimizer, total_steps, **settings)
+    if length.total_steps < 1:
+        raise ConfigError(f"a schedule needs at least 1 optimizer step, got {length.total_steps}")
+    return Schedule(SCHEDULES[name](optimizer, length.total_steps, **settings), "step")

@@ -77,7 +77,7 @@ def test_the_defaults_are_good() -> None:
         ({"model": {"name": "wdnn"}}, "model.name: 'wdnn' is unknown; did you mean 'wdcnn'?"),
         ({"loss": {"name": "zzz"}}, "loss.name: 'zzz' is unknown; valid: cross_entropy"),
         ({"optimizer": {"name": "adam"}}, "optimizer.name: 'adam' is unknown; did you mean 'adamw'?"),
-        ({"schedule": {"name": "cosine"}}, "schedule.name: 'cosine' is unknown; did you mean 'warmup_cosine'?"),
+        ({"schedule": {"name": "warm"}}, "schedule.name: 'warm' is unknown; did you mean 'warmup_cosine'?"),
         ({"model": {"dropuot": 0.1}}, "model.dropuot: 'wdcnn' has no such setting; did you mean 'dropout'?"),
         (
             {"optimizer": {"name": "sgd", "betas": [0.9, 0.99]}},
@@ -166,7 +166,7 @@ def test_a_run_is_assembled_as_configured(store: SegmentStore) -> None:
     assert (training.num_classes, training.num_recordings) == (2, RECORDINGS)
     assert isinstance(training.optimizer, torch.optim.SGD)
     assert training.optimizer.param_groups[0]["momentum"] == 0.25
-    assert training.schedule.get_last_lr() == [0.5, 0.5]
+    assert [group["lr"] for group in training.optimizer.param_groups] == [0.5, 0.5]
     assert (training.accumulation_steps, training.max_grad_norm, training.epochs) == (2, None, 3)
     assert training.device == torch.device("cpu")
     assert list(training.callbacks) == [callback]

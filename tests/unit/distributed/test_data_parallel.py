@@ -27,6 +27,7 @@ from raytrain.distributed.judge import judge
 from raytrain.engine.fit import Run, fit
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
+from raytrain.optim.schedule import Schedule
 from raytrain.types import Callback
 
 pytestmark = pytest.mark.slow
@@ -98,7 +99,7 @@ def perceptron(rank: int, world_size: int, callbacks: tuple[Callback, ...] = ())
     seed_everything(rank)  # DistributedDataParallel gives all the weights of rank 0
     model = Perceptron()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
-    schedule = LambdaLR(optimizer, lambda step: 0.95**step)
+    schedule = Schedule(LambdaLR(optimizer, lambda step: 0.95**step), "step")
     return dataclasses.replace(run, model=model, optimizer=optimizer, schedule=schedule, callbacks=callbacks)
 
 
@@ -187,7 +188,12 @@ def test_both_workers_hold_the_same_model_and_metrics(results: list[dict[str, An
 def test_the_checkpoint_of_one_worker_is_worth_what_both_reported(results: list[dict[str, Any]]) -> None:
     # BatchNorm's statistics are of each worker's share; evaluation must use those that are saved.
     reported = {key: value for key, value in results[0]["network_history"][-1].items() if key.startswith("val/")}
-    judged = judge(CONFIG, store=make_store(), snapshot={"model": results[0]["network"]}, parts=["validation"])
+    judged = judge(
+        CONFIG,
+        store=make_store(),
+        snapshot={"model": results[0]["network"], "averaged_model": None},
+        parts=["validation"],
+    )
     assert judged["validation"].metrics == pytest.approx(reported, rel=1e-6)
     assert 0.5 < reported["val/accuracy"] <= 1.0
 

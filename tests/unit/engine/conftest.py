@@ -13,6 +13,7 @@ from raytrain.engine.precision import Precision
 from raytrain.engine.training import Training
 from raytrain.losses.cross_entropy import CrossEntropy
 from raytrain.objectives.supervised import Supervised
+from raytrain.optim.schedule import Schedule
 from raytrain.types import Batch, Callback, Loader
 
 CPU = torch.device("cpu")
@@ -88,7 +89,7 @@ def make_training(
         train=Batches(make_samples(16), [4] * 4) if train is None else train,
         validation=validation,
         optimizer=made,
-        schedule=LambdaLR(made, lambda step: decay**step),
+        schedule=Schedule(LambdaLR(made, lambda step: decay**step), "step"),
         precision=Precision("fp32", CPU) if precision is None else precision,
         device=CPU,
         epochs=epochs,

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from raytrain.engine.fit import fit
 from raytrain.engine.precision import Precision
-from raytrain.engine.step import optimizer_step
+from raytrain.engine.step import Step, optimizer_step
+from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
 from raytrain.optim.build import OPTIMIZERS, create_optimizer
-from raytrain.types import Batch, Progress, StepLoss
+from raytrain.types import Batch, Mixture, Progress, StepLoss
 
 Make = Callable[..., Any]
 CPU = torch.device("cpu")
@@ -28,15 +29,15 @@ def scaled(init_scale: float = 2.0**10) -> Precision:
     return precision
 
 
-def take_step(training: Training) -> tuple[bool, Tensor]:
-    sums = torch.zeros(3, dtype=torch.float64)
+def take_step(training: Training) -> tuple[Step, EpochSums]:
+    sums = EpochSums(CPU)
     batches = list(training.train)
     samples = sum(training.train.global_sizes)
     parameters = list(training.model.parameters())
-    stepped = optimizer_step(
+    step = optimizer_step(
         training, training.model, batches, samples=samples, progress=START, sums=sums, parameters=parameters
     )
-    return stepped, sums
+    return step, sums
 
 
 def state(training: Training) -> dict[str, Tensor]:
@@ -55,15 +56,49 @@ def with_infinite_gradient(training: Training) -> Training:
     return dataclasses.replace(training, objective=overflowing)
 
 
-def test_sums_are_loss_times_samples_hits_and_samples(training: Make, samples: Make, batches: Make) -> None:
+def test_means_are_over_samples(training: Make, samples: Make, batches: Make) -> None:
     run = training(train=batches(samples(9), [2, 7]))
     scores = run.model(run.train.samples.inputs).detach()
     targets = run.train.samples.targets
-    stepped, sums = take_step(run)
-    assert stepped
-    loss = nn.functional.cross_entropy(scores, targets, reduction="sum")
-    hits = (scores.argmax(dim=1) == targets).sum()
-    assert sums.tolist() == pytest.approx([float(loss), float(hits), 9.0], rel=1e-6)
+    step, sums = take_step(run)
+    assert step.taken
+    loss = nn.functional.cross_entropy(scores, targets)
+    hits = (scores.argmax(dim=1) == targets).double().mean()
+    assert float(step.loss) == pytest.approx(float(loss), rel=1e-6)
+    assert sums.metrics() == pytest.approx({"train/loss": float(loss), "train/accuracy": float(hits)}, rel=1e-6)
+
+
+def test_a_mixed_sample_counts_by_the_share_of_its_classes(samples: Make) -> None:
+    batch = samples(4)
+    mixture = Mixture(targets=(batch.targets + 1) % 3, weight=torch.tensor([0.25, 0.5, 0.75, 1.0]))
+    logits = nn.functional.one_hot(torch.stack([batch.targets, mixture.targets])[[0, 1, 0, 1], range(4)], 3).float()
+    sums = EpochSums(CPU)
+    sums.add(StepLoss(logits.sum(), logits), dataclasses.replace(batch, mixture=mixture))
+    assert sums.metrics()["train/accuracy"] == (0.25 + 0.5 + 0.75 + 0.0) / 4
+
+
+def test_terms_are_means_over_samples(training: Make, samples: Make, batches: Make) -> None:
+    run = training(train=batches(samples(6), [2, 4]))
+    values = iter([torch.tensor(1.0), torch.tensor(4.0)])
+    objective = run.objective
+
+    def with_term(model: nn.Module, batch: Batch, progress: Progress) -> StepLoss:
+        loss = objective(model, batch, progress)
+        return StepLoss(loss.total, loss.logits, {"data": next(values)})
+
+    _, sums = take_step(dataclasses.replace(run, objective=with_term))
+    assert sums.metrics()["train/data"] == (2 * 1.0 + 4 * 4.0) / 6
+
+
+def test_the_gradient_norm_is_that_before_clipping(training: Make) -> None:
+    run = training(max_grad_norm=1e-3)
+    step, _ = take_step(run)
+    clipped = torch.linalg.vector_norm(torch.cat([one.grad.flatten() for one in run.model.parameters()]))
+    assert float(clipped) == pytest.approx(1e-3, rel=1e-4)
+    assert step.gradient_norm is not None
+    unclipped, _ = take_step(training(max_grad_norm=1e6))
+    assert float(step.gradient_norm) == float(unclipped.gradient_norm) > 1e-2  # type: ignore[arg-type]
+    assert take_step(training(max_grad_norm=None))[0].gradient_norm is None
 
 
 def test_gradients_of_the_step_before_are_gone(training: Make) -> None:
@@ -96,15 +131,15 @@ def test_a_step_with_infinite_gradients_is_skipped_with_its_schedule(training: M
     run = training(
         optimizer=lambda model: create_optimizer(optimizer, model, settings={}), precision=scaled(), max_grad_norm=1.0
     )
-    before, rate = state(run), run.schedule.get_last_lr()
-    stepped, sums = take_step(with_infinite_gradient(run))
-    assert not stepped
+    before, rate = state(run), run.optimizer.param_groups[0]["lr"]
+    step, sums = take_step(with_infinite_gradient(run))
+    assert not step.taken
     assert all(torch.equal(value, state(run)[name]) for name, value in before.items())
-    assert run.schedule.get_last_lr() == rate
+    assert run.optimizer.param_groups[0]["lr"] == rate
     assert run.precision.scaler.get_scale() == 2.0**9
-    assert math.isfinite(sums[0])
-    assert take_step(run)[0]
-    assert run.schedule.get_last_lr() != rate
+    assert math.isfinite(sums.metrics()["train/loss"])
+    assert take_step(run)[0].taken
+    assert run.optimizer.param_groups[0]["lr"] != rate
 
 
 def test_skipped_steps_are_reported_where_there_is_a_scaler(training: Make) -> None:

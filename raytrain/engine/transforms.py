@@ -1,0 +1,29 @@
+"""Batch transforms in the loops: applied on the device, with draws that a resumed run repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from raytrain.types import Batch, BatchTransform, Progress
+
+__all__ = ["epoch_generator", "transformed"]
+
+
+def epoch_generator(seed: int, *, epoch: int, rank: int, device: torch.device) -> torch.Generator:
+    """Return the generator of one epoch on one worker: a function of its arguments only, so nothing need be saved."""
+    generator = torch.Generator(device)
+    generator.manual_seed(int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0]))
+    return generator
+
+
+@torch.no_grad()
+def transformed(
+    batch: Batch, transforms: Iterable[BatchTransform], progress: Progress, generator: torch.Generator
+) -> Batch:
+    """Return `batch` after all `transforms`, in order."""
+    for transform in transforms:
+        batch = transform(batch, progress, generator)
+    return batch
