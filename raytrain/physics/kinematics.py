@@ -28,6 +28,9 @@ class BearingGeometry:
         element_diameter_mm: Diameter of one of them, d.
         pitch_diameter_mm: Diameter of the circle through their centres, D.
         contact_angle_deg: Angle of the load against the radial plane.
+
+    Raises:
+        ConfigError: A dimension is impossible, or so many elements do not fit on the pitch circle.
     """
 
     rolling_elements: int

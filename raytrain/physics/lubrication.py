@@ -44,12 +44,30 @@ def density_kg_m3(temperature_c: ArrayLike, *, at_15c_kg_m3: float = 870.0) -> N
     """Return the density of a mineral oil: linear expansion by 6.5e-4 per kelvin from its value at 15 °C.
 
     Source: Hamrock, Schmid & Jacobson, "Fundamentals of Fluid Film Lubrication" (2004), ch. 4.
+
+    >>> float(density_kg_m3(40.0).round(4))
+    855.8625
+
+    Args:
+        temperature_c: Oil temperature in °C, any shape.
+        at_15c_kg_m3: Density at 15 °C; 870 is that of a light turbine oil.
     """
     return np.asarray(at_15c_kg_m3 * (1 - 6.5e-4 * (np.asarray(temperature_c, dtype=np.float64) - 15.0)))
 
 
 def dynamic_viscosity_pa_s(temperature_c: ArrayLike, *, iso_vg: int = 32) -> NDArray[np.float64]:
-    """Return the dynamic viscosity of a mineral oil in Pa s: kinematic viscosity times density."""
+    """Return the dynamic viscosity of a mineral oil in Pa s: kinematic viscosity times density.
+
+    >>> float(dynamic_viscosity_pa_s(40.0).round(5))
+    0.02739
+
+    Args:
+        temperature_c: Oil temperature in °C, any shape.
+        iso_vg: Viscosity grade: 32, 46, 68 or 100.
+
+    Raises:
+        ConfigError: The grade is not one of these.
+    """
     kinematic_m2_s = 1e-6 * kinematic_viscosity_mm2_s(temperature_c, iso_vg=iso_vg)
     return np.asarray(kinematic_m2_s * density_kg_m3(temperature_c))
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
+from raytrain.errors import ConfigError
 from raytrain.physics.kinematics import BearingGeometry
 
-__all__ = ["Signature", "journal_signatures", "rolling_signatures"]
+__all__ = ["Signature", "fault_order_signatures", "journal_signatures", "rolling_signatures"]
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What tells one class from a healthy machine.
+
+    >>> from raytrain.physics import FaultSignatureDatabase
+    >>> FaultSignatureDatabase.journal().lookup("oil_whirl").bands_hz(shaft_speed_rpm=6000.0)
+    ((42.0, 48.0),)
 
     Attributes:
         name: The class, as in `Recording.fault_type`.
@@ -30,13 +36,35 @@ class Signature:
     tolerance: float = 0.01
     noise_band_hz: tuple[float, float] | None = None
 
+    def bands_hz(self, *, shaft_speed_rpm: float) -> tuple[tuple[float, float], ...]:
+        """Return where to look, low and high edge in Hz: a band around each line, then the noise band if there is one.
+
+        Raises:
+            ConfigError: `shaft_speed_rpm` is not positive and finite.
+        """
+        if not 0 < shaft_speed_rpm < math.inf:
+            raise ConfigError(f"shaft_speed_rpm must be positive and finite, got {shaft_speed_rpm:g}")
+        centres = [order * shaft_speed_rpm / 60 for order in self.orders]
+        lines = tuple((centre * (1 - self.tolerance), centre * (1 + self.tolerance)) for centre in centres)
+        return lines if self.noise_band_hz is None else (*lines, self.noise_band_hz)
+
 
 def rolling_signatures(geometry: BearingGeometry) -> dict[str, Signature]:
+    """Return the signatures of `normal`, `inner`, `outer` and `ball` in a bearing of known geometry."""
+    return fault_order_signatures(geometry.bpfo, geometry.bpfi, spin=2 * geometry.bsf, cage=geometry.ftf)
+
+
+def fault_order_signatures(outer: float, inner: float, *, spin: float, cage: float) -> dict[str, Signature]:
     """Return the signatures of `normal`, `inner`, `outer` and `ball` in a rolling-element bearing.
 
     Source: McFadden & Smith, J. Sound Vib. 96 (1984) 69-82; Randall & Antoni, MSSP 25 (2011) 485-520.
+
+    Args:
+        outer: BPFO, as a multiple of the shaft frequency.
+        inner: BPFI.
+        spin: 2 x BSF: a spot on a ball strikes both races once per spin.
+        cage: FTF.
     """
-    inner, outer, spin, cage = geometry.bpfi, geometry.bpfo, 2 * geometry.bsf, geometry.ftf
     rows = (
         ("normal", (), "no impacts"),
         ("inner", (inner, 2 * inner, inner - 1, inner + 1), "impacts at BPFI, modulated by the shaft"),

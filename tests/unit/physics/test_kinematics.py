@@ -29,6 +29,12 @@ def test_orders_of_skf_6205_are_the_published_ones() -> None:
     assert orders == pytest.approx(published, abs=5e-5)
 
 
+def test_orders_of_skf_6203_are_the_published_ones() -> None:
+    orders = BEARINGS["6203"].fault_orders()
+    published = {"bpfo": 3.0530, "bpfi": 4.9469, "bsf": 1.9937, "ftf": 0.3817}
+    assert orders == pytest.approx(published, abs=2e-4)  # from dimensions rounded to 1e-4 inch
+
+
 @given(geometries())
 def test_orders_follow_from_rolling_without_slip(bearing: BearingGeometry) -> None:
     """Speeds of the contact points, for one turn of the inner race per unit of time, the outer race at rest."""
