@@ -77,7 +77,7 @@ def test_the_defaults_are_good() -> None:
         ({"model": {"name": "wdnn"}}, "model.name: 'wdnn' is unknown; did you mean 'wdcnn'?"),
         ({"loss": {"name": "zzz"}}, "loss.name: 'zzz' is unknown; valid: cross_entropy"),
         ({"optimizer": {"name": "adam"}}, "optimizer.name: 'adam' is unknown; did you mean 'adamw'?"),
-        ({"schedule": {"name": "warm"}}, "schedule.name: 'warm' is unknown; did you mean 'warmup_cosine'?"),
+        ({"schedule": {"name": "warmup_cosin"}}, "schedule.name: 'warmup_cosin' is unknown; did you mean 'warmup_cosine'?"),
         ({"model": {"dropuot": 0.1}}, "model.dropuot: 'wdcnn' has no such setting; did you mean 'dropout'?"),
         (
             {"optimizer": {"name": "sgd", "betas": [0.9, 0.99]}},
