@@ -84,7 +84,8 @@ def test_training_is_transformed_and_evaluation_only_where_the_transform_says_so
 
 def test_a_resumed_run_draws_what_the_whole_run_drew(training: Make) -> None:
     def transforming() -> Training:
-        return dataclasses.replace(training(epochs=4), transforms=[Noise(in_evaluation=False)], seed=5)
+        run: Training = training(epochs=4)
+        return dataclasses.replace(run, transforms=[Noise(in_evaluation=False)], seed=5)
 
     whole = Run(transforming())
     halves = Run(transforming())
