@@ -12,6 +12,7 @@ from raytrain.config.build import build_training, evaluation_loader
 from raytrain.config.schema import TrainConfig
 from raytrain.data.segments import PartName
 from raytrain.data.store import SegmentStore
+from raytrain.engine.checkpoint import evaluated_weights
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.fit import fit
 from raytrain.engine.seeding import seed_everything
@@ -44,7 +45,7 @@ def judge(
 ) -> dict[str, Judgement]:
     """Evaluate a run's checkpoint on each of `parts`, with the settings it was trained with."""
     training = _seeded(config, store, train=("train",))
-    training.model.load_state_dict(snapshot["averaged_model"] or snapshot["model"])
+    training.model.load_state_dict(evaluated_weights(snapshot))
     return {part: _judged(config, store, training, part) for part in parts}
 
 

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 
 from raytrain.errors import RunError
 
-__all__ = ["read_checkpoint", "write_atomically", "write_checkpoint"]
+__all__ = ["evaluated_weights", "read_checkpoint", "write_atomically", "write_checkpoint"]
 
 _DIGEST = hashlib.sha256().digest_size
 
@@ -40,6 +41,12 @@ def write_checkpoint(path: Path, snapshot: dict[str, Any]) -> None:
     torch.save(snapshot, buffer)
     content = buffer.getvalue()
     write_atomically(path, content + hashlib.sha256(content).digest())
+
+
+def evaluated_weights(snapshot: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights that a snapshot's metrics are of: the averaged ones where a callback kept an average."""
+    weights: dict[str, Any] = snapshot["averaged_model"] or snapshot["model"]
+    return weights
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

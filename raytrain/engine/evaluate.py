@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -13,7 +14,19 @@ from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.metrics.tracker import MetricsTracker
 from raytrain.types import BatchTransform, Loader, Objective, Progress
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluation_mode"]
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, and afterwards each of its modules into the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def evaluate(
@@ -34,22 +47,12 @@ def evaluate(
     """
     applied = [transform for transform in transforms if transform.in_evaluation]
     generator = epoch_generator(0, epoch=0, rank=0, device=device)
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for batch in loader:
-                on_device = transformed(batch.to(device), applied, progress, generator)
-                with precision.autocast():
-                    loss = objective(model, on_device, progress)
-                tracker.update(
-                    loss.logits,
-                    on_device.targets,
-                    recordings=on_device.conditions["recording"],
-                    loss=loss.total,
-                )
-    finally:
-        for module, mode in modes:
-            module.training = mode
+    with evaluation_mode(model), torch.inference_mode():
+        for batch in loader:
+            on_device = transformed(batch.to(device), applied, progress, generator)
+            with precision.autocast():
+                loss = objective(model, on_device, progress)
+            recordings = on_device.conditions.get("recording")
+            tracker.update(loss.logits, on_device.targets, recordings=recordings, loss=loss.total)
     sum_over_workers(*tracker.tensors())
     return tracker

@@ -9,7 +9,7 @@ import torch
 
 from raytrain.errors import ConfigError
 
-__all__ = ["Precision", "choose_device"]
+__all__ = ["Precision", "best_precision", "choose_device"]
 
 
 def choose_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -23,6 +23,11 @@ def choose_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if name == "cpu" or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())
+
+
+def best_precision(device: torch.device) -> Literal["bf16", "fp16"]:
+    """Return the 16-bit format the device has, bfloat16 before float16: it has float32's range and needs no scaling."""
+    return "fp16" if device.type == "cuda" and not torch.cuda.is_bf16_supported() else "bf16"
 
 
 class Precision:

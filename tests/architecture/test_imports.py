@@ -18,6 +18,7 @@ LAYERS = (
     ("objectives",),
     ("engine",),
     ("callbacks",),
+    ("config.parts",),
     ("trainers", "config.build", "classical"),
     ("distributed",),
     ("tuning",),
