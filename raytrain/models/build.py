@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from raytrain.errors import ConfigError, nearest
+from raytrain.models.classifier import Classifier
 from raytrain.models.cnn1d import CNN1D
+from raytrain.models.cnn2d import CNN2D
 from raytrain.models.wdcnn import WDCNN
 
 __all__ = ["MODELS", "create_model"]
 
-MODELS: dict[str, type[nn.Module]] = {
+MODELS: dict[str, type[Classifier]] = {
     "cnn1d": CNN1D,
+    "cnn2d": CNN2D,
     "wdcnn": WDCNN,
 }
 """Name -> class, called as `cls(in_channels, num_classes, *, settings...)`."""
 
 
-def create_model(name: str, *, in_channels: int, num_classes: int, settings: Mapping[str, Any]) -> nn.Module:
-    """Create the model `name` for signals `[B, in_channels, T]` and `num_classes` classes.
+def create_model(name: str, *, in_channels: int, num_classes: int, settings: Mapping[str, Any]) -> Classifier:
+    """Create the model `name` for inputs `[B, in_channels, ...]` and `num_classes` classes.
 
     Weights are drawn from torch's global generator, which the caller seeds.
+
+    >>> create_model("cnn2d", in_channels=2, num_classes=4, settings={"depth": 3}).input_domain
+    'image'
 
     Raises:
         ConfigError: No model has this name, or a setting is impossible.

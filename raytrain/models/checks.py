@@ -9,7 +9,7 @@ from torch import Tensor
 
 from raytrain.errors import ConfigError
 
-__all__ = ["check_at_least", "check_dropout", "check_odd", "check_signal"]
+__all__ = ["check_at_least", "check_dropout", "check_image", "check_odd", "check_signal"]
 
 
 def check_at_least(minimum: float, values: Mapping[str, float]) -> None:
@@ -46,4 +46,20 @@ def check_signal(signal: Tensor, *, in_channels: int, minimum_length: int) -> No
         raise ConfigError(
             f"windows of {shape[2]} samples are too short: this model needs at least {minimum_length}; "
             "raise windows.length, or lower the model's stride or depth"
+        )
+
+
+def check_image(image: Tensor, *, in_channels: int, minimum_frequencies: int, minimum_times: int) -> None:
+    """Raise ConfigError unless `image` is `[B, in_channels, F, T']` with at least the given rows and columns."""
+    shape = tuple(image.shape)
+    if len(shape) != 4 or shape[1] != in_channels:
+        raise ConfigError(
+            f"this model takes images [batch, {in_channels}, frequencies, times], got {list(shape)}; "
+            "a time-frequency transform (tfr) makes them of signals"
+        )
+    if shape[2] < minimum_frequencies or shape[3] < minimum_times:
+        raise ConfigError(
+            f"images of {shape[2]} frequencies and {shape[3]} times are too small: this model needs at least "
+            f"{minimum_frequencies} and {minimum_times}; lower tfr.hop or the model's depth, or raise the transform's "
+            "frequencies or windows.length"
         )

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
 from raytrain.models.checks import check_at_least, check_dropout, check_odd, check_signal
+from raytrain.models.classifier import Classifier
 
 __all__ = ["CNN1D"]
 
 
-class CNN1D(nn.Module):
+class CNN1D(Classifier):
     """Blocks of convolution, batch normalisation, ReLU and max pooling by two, then global pooling over time.
 
     Global pooling makes the parameters independent of the window length and the scores nearly independent of
     when in the window an impact falls.
+
+    >>> scores, embedding = CNN1D(in_channels=1, num_classes=10)(torch.randn(4, 1, 2048), with_embedding=True)
+    >>> scores.shape, embedding.shape
+    (torch.Size([4, 10]), torch.Size([4, 54]))
 
     Args:
         in_channels: Channels C of the signal.
@@ -36,6 +41,8 @@ class CNN1D(nn.Module):
     Raises:
         ConfigError: A value is impossible.
     """
+
+    input_domain: ClassVar[Literal["signal", "image"]] = "signal"
 
     def __init__(
         self,
@@ -83,11 +90,10 @@ class CNN1D(nn.Module):
         pooled = 2 * channels[-1] if pooling == "both" else channels[-1]
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(pooled, num_classes))
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """Return class scores `[B, K]` of signals `[B, C, T]`; ConfigError if T is below `minimum_length`."""
-        check_signal(signal, in_channels=self.in_channels, minimum_length=self.minimum_length)
-        scores: Tensor = self.classifier(self._pool(self.features(signal)))
-        return scores
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return the pooled features `[B, D]` of signals `[B, C, T]`; ConfigError if T is below `minimum_length`."""
+        check_signal(inputs, in_channels=self.in_channels, minimum_length=self.minimum_length)
+        return self._pool(self.features(inputs))
 
     def _pool(self, features: Tensor) -> Tensor:
         if self.pooling == "average":

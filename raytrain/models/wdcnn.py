@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
 from raytrain.models.checks import check_at_least, check_dropout, check_odd, check_signal
+from raytrain.models.classifier import Classifier
 
 __all__ = ["WDCNN"]
 
 
-class WDCNN(nn.Module):
+class WDCNN(Classifier):
     """Deep convolutional network with wide first-layer kernels.
 
     Five blocks of convolution, batch normalisation, ReLU and max pooling by two, then two fully connected
@@ -22,6 +25,11 @@ class WDCNN(nn.Module):
 
     Source: W. Zhang, G. Peng, C. Li, Y. Chen, Z. Zhang, "A new deep learning model for fault diagnosis with
     good anti-noise and domain adaptation ability on raw vibration signals", Sensors 17(2):425, 2017.
+
+    >>> import torch
+    >>> scores, embedding = WDCNN(in_channels=1, num_classes=10)(torch.randn(4, 1, 2048), with_embedding=True)
+    >>> scores.shape, embedding.shape
+    (torch.Size([4, 10]), torch.Size([4, 192]))
 
     Args:
         in_channels: Channels C of the signal.
@@ -40,6 +48,8 @@ class WDCNN(nn.Module):
     Raises:
         ConfigError: A value is impossible.
     """
+
+    input_domain: ClassVar[Literal["signal", "image"]] = "signal"
 
     def __init__(
         self,
@@ -88,11 +98,11 @@ class WDCNN(nn.Module):
             nn.Linear(hidden, num_classes),
         )
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """Return class scores `[B, K]` of signals `[B, C, T]`; ConfigError if T is below `minimum_length`."""
-        check_signal(signal, in_channels=self.in_channels, minimum_length=self.minimum_length)
-        scores: Tensor = self.classifier(self.features(signal))
-        return scores
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return the flattened features `[B, D]` of signals `[B, C, T]`; ConfigError if T is below `minimum_length`."""
+        check_signal(inputs, in_channels=self.in_channels, minimum_length=self.minimum_length)
+        features: Tensor = self.features(inputs)
+        return features
 
 
 def _block(inputs: int, outputs: int, *, kernel_size: int, padding: int, stride: int = 1) -> nn.Sequential:
