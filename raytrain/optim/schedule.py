@@ -45,6 +45,10 @@ class Schedule:
     unit: Literal["step", "epoch"]
     monitor: str | None = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.scheduler, ReduceLROnPlateau) and (self.unit == "step" or self.monitor is None):
+            raise ConfigError("schedule.monitor: ReduceLROnPlateau counts epochs and watches a metric; name one")
+
     def after_step(self) -> None:
         """Advance a schedule that counts steps."""
         if self.unit == "step":
@@ -58,14 +62,12 @@ class Schedule:
         """
         if self.unit == "step":
             return
-        if not isinstance(self.scheduler, ReduceLROnPlateau):
+        if self.monitor is None:
             self.scheduler.step()
-            return
-        if self.monitor is None or self.monitor not in metrics:
-            raise ConfigError(
-                f"schedule.monitor: {self.monitor!r} is not reported; {nearest(str(self.monitor), metrics)}"
-            )
-        self.scheduler.step(metrics[self.monitor])
+        elif self.monitor in metrics:
+            self.scheduler.step(metrics[self.monitor])  # type: ignore[arg-type]  # those that watch take a metric here
+        else:
+            raise ConfigError(f"schedule.monitor: {self.monitor!r} is not reported; {nearest(self.monitor, metrics)}")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the scheduler's state."""
