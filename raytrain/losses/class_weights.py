@@ -10,7 +10,7 @@ from raytrain.errors import DataError
 __all__ = ["compute_class_weights"]
 
 
-def compute_class_weights(labels: Tensor, num_classes: int) -> Tensor:
+def compute_class_weights(labels: Tensor, *, num_classes: int | None = None) -> Tensor:
     """Return balanced class weights, float32 `[K]`: `w_c = N / (P n_c)`.
 
     N is the number of samples, `n_c` that of class c and P the number of classes present. The mean weight of
@@ -20,19 +20,22 @@ def compute_class_weights(labels: Tensor, num_classes: int) -> Tensor:
 
     Args:
         labels: Class indices of the training samples, integers `[N]`.
-        num_classes: Number of classes K.
+        num_classes: Number of classes K; None for one more than the highest label.
 
     Raises:
         DataError: There are no labels, or one lies outside 0 to K - 1.
 
-    >>> compute_class_weights(torch.tensor([0, 0, 0, 1]), 2)
+    >>> compute_class_weights(torch.tensor([0, 0, 0, 1]))
     tensor([0.6667, 2.0000])
+    >>> compute_class_weights(torch.tensor([0, 0, 0, 1]), num_classes=3)
+    tensor([0.6667, 2.0000, 0.0000])
     """
     if labels.numel() == 0:
         raise DataError("class weights need at least one training sample, got none")
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
-        raise DataError(f"class indices must be 0 to {num_classes - 1}, got {low if low < 0 else high}")
-    counts = torch.bincount(labels.flatten(), minlength=num_classes).double()
+    classes = high + 1 if num_classes is None else num_classes
+    if low < 0 or high >= classes:
+        raise DataError(f"class indices must be 0 to {max(0, classes - 1)}, got {low if low < 0 else high}")
+    counts = torch.bincount(labels.flatten(), minlength=classes).double()
     weights = labels.numel() / (torch.count_nonzero(counts) * counts)
     return torch.where(counts > 0, weights, 0.0).float()

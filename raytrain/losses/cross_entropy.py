@@ -2,76 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from raytrain.errors import ConfigError
-from raytrain.losses.class_weights import compute_class_weights
+from raytrain.losses.full_precision import full_precision
 
-__all__ = ["CrossEntropy", "cross_entropy"]
+__all__ = ["LabelSmoothingCrossEntropy", "cross_entropy"]
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, *, weight: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
     r"""Return the mean over samples of the smoothed, weighted cross-entropy.
 
-    With `p` the softmax of a sample's logits and `y` its class, the sample's loss is::
+    With `p` the softmax of a sample's logits and `y_c` the share of class c in its target, one-hot where the target is
+    an index, the sample's loss is::
 
-        (1 - smoothing) w_y (-log p_y) + smoothing / K * sum_c w_c (-log p_c)
+        sum_c w_c ((1 - smoothing) y_c + smoothing / K) (-log p_c)
 
-    (Szegedy et al. 2016, section 7). The sum over samples is divided by their number B. torch's own weighted
-    mean divides by the weights that happen to be in the batch, so the mean over micro-batches or workers
-    would not be that of the large batch; dividing by B makes the two equal, weighted by their sizes.
+    (Szegedy et al. 2016, section 7). It is linear in the shares. The sum over samples is divided by their number B, for
+    indices and shares alike. torch's own weighted mean divides by B for shares, but for indices by the weights that
+    happen to be in the batch: the same labels would give two values, and the mean over micro-batches or workers would
+    not be that of the large batch. Divided by B, means weighted by batch size are exact.
 
     Args:
         logits: Class scores `[B, K]`.
-        targets: Class indices, int64 `[B]`.
+        targets: Class indices, int64 `[B]`, or class shares, floats `[B, K]` whose rows sum to one.
         weight: Class weights `[K]`; best with mean one over the training samples, which keeps the loss's
             scale.
         smoothing: Share of the target spread evenly over all classes.
+
+    >>> import torch
+    >>> cross_entropy(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
+    tensor(0.6931)
     """
-    total = functional.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing, reduction="sum")
+    scores = full_precision(logits)
+    total = functional.cross_entropy(
+        scores,
+        targets,
+        weight=None if weight is None else weight.to(scores.dtype),
+        label_smoothing=smoothing,
+        reduction="sum",
+    )
     return total / targets.shape[0]
 
 
-class CrossEntropy(nn.Module):
-    """`cross_entropy` with the class weights of a training set.
+class LabelSmoothingCrossEntropy(nn.Module):
+    """Cross-entropy with smoothed targets and class weights, a mean over samples.
 
-    The weights have mean one over the training samples and the loss is a mean over samples, so one optimizer
-    step over k accumulated micro-batches, or over k workers, equals one step over the large batch.
+    `smoothing=0` is plain cross-entropy. The sum over samples is divided by their number, not by their weights; see
+    `cross_entropy`, which has the formula. With weights of mean one over the training samples, one optimizer step over
+    k accumulated micro-batches, or over k workers, equals one step over the large batch.
+
+    Source: C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna, "Rethinking the Inception architecture for computer
+    vision", CVPR 2016.
 
     Args:
-        targets: Class indices of the training samples, integers `[N]`.
-        num_classes: Number of classes K.
         smoothing: Share of the target spread evenly over all classes, in [0, 1).
-        class_weights: `balanced` weighs each class by the inverse of its frequency; `none` weighs all samples
-            alike.
+        weight: Class weights `[K]`; None weighs all samples alike.
 
     Raises:
-        ConfigError: A value is impossible.
-        DataError: Balanced weights cannot be computed from `targets`.
+        ConfigError: `smoothing` is impossible.
+
+    >>> import torch
+    >>> LabelSmoothingCrossEntropy(0.1)(torch.tensor([[4.0, 0.0]]), torch.tensor([0]))
+    tensor(0.2181)
     """
 
     weight: Tensor | None
 
-    def __init__(
-        self,
-        targets: Tensor,
-        num_classes: int,
-        *,
-        smoothing: float = 0.0,
-        class_weights: Literal["none", "balanced"] = "balanced",
-    ) -> None:
+    def __init__(self, smoothing: float = 0.1, weight: Tensor | None = None) -> None:
         super().__init__()
         if not 0 <= smoothing < 1:
             raise ConfigError(f"loss.smoothing must be at least 0 and below 1, got {smoothing:g}")
-        if class_weights not in ("none", "balanced"):
-            raise ConfigError(f"loss.class_weights must be none or balanced, got {class_weights!r}")
         self.smoothing = smoothing
-        balanced = class_weights == "balanced"
-        self.register_buffer("weight", compute_class_weights(targets, num_classes) if balanced else None)
+        self.register_buffer("weight", weight)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the scalar loss of `logits` `[B, K]` for the class indices `targets` `[B]`."""
+        """Return the scalar loss of `logits` `[B, K]` for class indices `[B]` or class shares `[B, K]`."""
         return cross_entropy(logits, targets, weight=self.weight, smoothing=self.smoothing)

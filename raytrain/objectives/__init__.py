@@ -1,1 +1,8 @@
 """Objectives: what one training step minimises."""
+
+from raytrain.objectives.build import create_objective
+from raytrain.objectives.contrastive import Contrastive
+from raytrain.objectives.distillation import Distillation
+from raytrain.objectives.supervised import Supervised
+
+__all__ = ["Contrastive", "Distillation", "Supervised", "create_objective"]

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from raytrain.engine.precision import Precision
 from raytrain.engine.training import Training
-from raytrain.losses.cross_entropy import CrossEntropy
+from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.objectives.supervised import Supervised
 from raytrain.optim.schedule import Schedule
 from raytrain.types import Batch, Callback, Loader
@@ -85,7 +85,7 @@ def make_training(
     made = optimizer(model)
     return Training(
         model=model,
-        objective=Supervised(CrossEntropy(torch.arange(CLASSES), CLASSES, class_weights="none")),
+        objective=Supervised(LabelSmoothingCrossEntropy(smoothing=0.0)),
         train=Batches(make_samples(16), [4] * 4) if train is None else train,
         validation=validation,
         optimizer=made,

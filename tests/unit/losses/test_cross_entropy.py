@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -12,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from raytrain.errors import ConfigError
-from raytrain.losses.cross_entropy import CrossEntropy, cross_entropy
+from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy, cross_entropy
 
 CLASSES = 4
+WEIGHT = torch.tensor([0.2, 3.0, 0.0, 1.5], dtype=torch.float64)
 
 
 def batch(size: int = 12, *, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -23,39 +22,63 @@ def batch(size: int = 12, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     return logits, torch.randint(0, CLASSES, (size,), generator=generator)
 
 
+def class_shares(size: int = 12) -> Tensor:
+    scores = torch.randn(size, CLASSES, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    return scores.softmax(dim=1)
+
+
 def reference(
-    logits: NDArray[np.float64], targets: NDArray[np.int64], weight: NDArray[np.float64], smoothing: float
+    logits: NDArray[np.float64], shares: NDArray[np.float64], weight: NDArray[np.float64], smoothing: float
 ) -> float:
     """The formula of the docstring, sample by sample."""
     losses = []
-    for row, target in zip(logits, targets, strict=True):
+    for row, share in zip(logits, shares, strict=True):
         surprise = -np.log(np.exp(row) / np.exp(row).sum())
-        hard = weight[target] * surprise[target]
-        losses.append((1 - smoothing) * hard + smoothing / CLASSES * (weight * surprise).sum())
+        losses.append((weight * ((1 - smoothing) * share + smoothing / CLASSES) * surprise).sum())
     return float(np.mean(losses))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
 @pytest.mark.parametrize("weight", [[1.0, 1.0, 1.0, 1.0], [0.2, 3.0, 0.0, 1.5]])
-def test_equals_the_formula(smoothing: float, weight: list[float]) -> None:
-    logits, targets = batch()
-    value = cross_entropy(logits, targets, weight=torch.tensor(weight).double(), smoothing=smoothing)
-    expected = reference(logits.numpy(), targets.numpy(), np.array(weight), smoothing)
-    assert value.item() == pytest.approx(expected, rel=1e-6)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_equals_the_formula(smoothing: float, weight: list[float], mixed: bool) -> None:
+    logits, indices = batch()
+    shares = class_shares() if mixed else functional.one_hot(indices, CLASSES).double()
+    value = cross_entropy(
+        logits, shares if mixed else indices, weight=torch.tensor(weight, dtype=torch.float64), smoothing=smoothing
+    )
+    expected = reference(logits.numpy(), shares.numpy(), np.array(weight), smoothing)
+    assert value.item() == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_without_weights_equals_torch(smoothing: float) -> None:
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_equals_torchs_sum_over_the_number_of_samples(smoothing: float, weight: Tensor | None, mixed: bool) -> None:
+    logits, indices = batch()
+    targets = class_shares() if mixed else indices
+    total = functional.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing, reduction="sum")
+    criterion = LabelSmoothingCrossEntropy(smoothing, weight)
+    torch.testing.assert_close(criterion(logits, targets), total / 12, rtol=1e-14, atol=0)
+
+
+def test_plain_and_unweighted_it_is_torchs_own() -> None:
     logits, targets = batch()
-    expected = functional.cross_entropy(logits, targets, label_smoothing=smoothing)
-    torch.testing.assert_close(cross_entropy(logits, targets, smoothing=smoothing), expected)
+    torch.testing.assert_close(LabelSmoothingCrossEntropy(0.0)(logits, targets), nn.CrossEntropyLoss()(logits, targets))
 
 
-def test_gradient_is_that_of_finite_differences() -> None:
-    logits, targets = batch(5)
-    weight = torch.tensor([0.2, 3.0, 0.0, 1.5]).double()
+def test_the_default_smoothing_is_a_tenth() -> None:
+    logits, targets = batch()
+    expected = nn.CrossEntropyLoss(label_smoothing=0.1)(logits, targets)
+    torch.testing.assert_close(LabelSmoothingCrossEntropy()(logits, targets), expected)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_gradient_is_that_of_finite_differences(mixed: bool) -> None:
+    logits, indices = batch(5)
+    targets = class_shares(5) if mixed else indices
     assert torch.autograd.gradcheck(
-        lambda scores: cross_entropy(scores, targets, weight=weight, smoothing=0.1), logits.requires_grad_()
+        lambda scores: cross_entropy(scores, targets, weight=WEIGHT, smoothing=0.1), logits.requires_grad_()
     )
 
 
@@ -65,7 +88,7 @@ def test_gradient_is_that_of_finite_differences() -> None:
 )
 def test_micro_batches_weighted_by_size_give_the_large_batch(cuts: list[int], smoothing: float) -> None:
     logits, targets = batch(32)
-    criterion = CrossEntropy(targets.clamp(max=2), CLASSES, smoothing=smoothing).double()
+    criterion = LabelSmoothingCrossEntropy(smoothing, WEIGHT)
     whole = criterion(logits, targets)
     parts = torch.tensor_split(torch.arange(32), sorted(cuts))
     total = sum(criterion(logits[part], targets[part]) * len(part) for part in parts)
@@ -80,13 +103,15 @@ def test_torchs_own_weighted_mean_would_not() -> None:
     parts = [functional.cross_entropy(logits[half], targets[half], weight=weight).item() for half in halves]
     whole = functional.cross_entropy(logits, targets, weight=weight).item()
     assert abs(sum(parts) / 2 - whole) > 0.01
+    one_hot = functional.one_hot(targets, CLASSES).double()
+    assert abs(functional.cross_entropy(logits, one_hot, weight=weight).item() - whole) > 0.01
 
 
 def test_an_accumulated_step_gives_the_gradient_of_one_large_step() -> None:
     torch.manual_seed(0)
     model = nn.Linear(6, CLASSES).double()
     inputs, (_, targets) = torch.randn(20, 6).double(), batch(20)
-    criterion = CrossEntropy(targets, CLASSES, smoothing=0.1).double()
+    criterion = LabelSmoothingCrossEntropy(0.1, WEIGHT)
     criterion(model(inputs), targets).backward()
     assert model.weight.grad is not None
     whole = model.weight.grad.clone()
@@ -98,37 +123,20 @@ def test_an_accumulated_step_gives_the_gradient_of_one_large_step() -> None:
     torch.testing.assert_close(model.weight.grad, whole, rtol=1e-12, atol=1e-15)
 
 
-def test_balanced_classes_weigh_the_same_in_total() -> None:
-    targets = torch.tensor([0] * 6 + [1] * 3 + [2])
-    criterion = CrossEntropy(targets, 3)
-    uniform = torch.zeros(10, 3)
-    shares = [
-        criterion(uniform[targets == label], targets[targets == label]).item() * int((targets == label).sum())
-        for label in range(3)
-    ]
-    assert shares == pytest.approx([shares[0]] * 3)
-    assert criterion(uniform, targets).item() == pytest.approx(np.log(3))
-
-
-def test_class_weights_none_weighs_samples_alike() -> None:
+def test_weights_of_another_precision_are_used_in_that_of_the_scores() -> None:
     logits, targets = batch()
-    criterion = CrossEntropy(torch.tensor([0, 0, 0, 1]), CLASSES, class_weights="none")
-    assert criterion.weight is None
-    torch.testing.assert_close(criterion(logits, targets), functional.cross_entropy(logits, targets))
+    single, double = (LabelSmoothingCrossEntropy(0.1, weight) for weight in (WEIGHT.float(), WEIGHT))
+    torch.testing.assert_close(single(logits, targets), double(logits, targets), rtol=1e-7, atol=0)
+    assert double(logits.float(), targets).dtype == torch.float32
 
 
 def test_weights_move_with_the_module() -> None:
-    assert CrossEntropy(torch.tensor([0, 1]), 2).to("meta").weight.device.type == "meta"  # type: ignore[union-attr]
+    weight = LabelSmoothingCrossEntropy(0.1, WEIGHT).to("meta").weight
+    assert weight is not None
+    assert weight.device.type == "meta"
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"smoothing": 1.0}, "loss.smoothing must be at least 0 and below 1, got 1"),
-        ({"smoothing": -0.1}, "loss.smoothing"),
-        ({"class_weights": "equal"}, "loss.class_weights must be none or balanced, got 'equal'"),
-    ],
-)
-def test_impossible_values_are_refused(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        CrossEntropy(torch.tensor([0, 1]), 2, **settings)
+@pytest.mark.parametrize(("smoothing", "shown"), [(1.0, "1"), (-0.1, "-0.1"), (float("nan"), "nan")])
+def test_impossible_smoothing_is_refused(smoothing: float, shown: str) -> None:
+    with pytest.raises(ConfigError, match=f"loss.smoothing must be at least 0 and below 1, got {shown}"):
+        LabelSmoothingCrossEntropy(smoothing)

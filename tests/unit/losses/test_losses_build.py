@@ -1,63 +1,99 @@
-"""What every loss of the table keeps."""
+"""That names, settings and the training set reach the losses; tests/contracts/test_losses.py has what all keep."""
 
 from __future__ import annotations
 
-import inspect
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from raytrain.errors import ConfigError
 from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
+from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
+from raytrain.losses.distillation import DistillationLoss
+from raytrain.losses.focal import FocalLoss
+from raytrain.losses.loss_data import LossData
 
-TARGETS = torch.tensor([0, 0, 1, 2, 2, 2])
-
-
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_is_a_scalar_that_falls_as_the_right_scores_rise(name: str) -> None:
-    criterion = create_criterion(name, settings={}, targets=TARGETS, num_classes=3)
-    right = torch.nn.functional.one_hot(TARGETS, 3).float()
-    losses = [criterion(scale * right, TARGETS) for scale in (-1.0, 0.0, 1.0, 3.0)]
-    assert [loss.shape for loss in losses] == [torch.Size([])] * 4
-    values = [loss.item() for loss in losses]
-    assert values == sorted(values, reverse=True)
-    assert len(set(values)) == 4
-
-
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_is_a_mean_over_samples(name: str) -> None:
-    criterion = create_criterion(name, settings={}, targets=TARGETS, num_classes=3)
-    logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-    once, twice = criterion(logits, TARGETS), criterion(logits.repeat(2, 1), TARGETS.repeat(2))
-    torch.testing.assert_close(once, twice)
-    single = torch.stack([criterion(logits[i : i + 1], TARGETS[i : i + 1]) for i in range(6)])
-    torch.testing.assert_close(single.mean(), once)
+DATA = LossData(
+    torch.tensor([0, 0, 1, 2, 2, 2]),
+    ("normal", "inner", "outer"),
+    sample_rate_hz=12e3,
+    window_samples=2048,
+    hop_samples=1024,
+)
+BALANCED = [1.0, 2.0, pytest.approx(2 / 3)]
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
-def test_every_setting_is_keyword_only_annotated_and_has_a_default(name: str) -> None:
-    parameters = list(inspect.signature(LOSSES[name]).parameters.values())
-    assert [parameter.name for parameter in parameters[:2]] == ["targets", "num_classes"]
-    for parameter in parameters[2:]:
-        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        assert parameter.default is not inspect.Parameter.empty
-        assert parameter.annotation is not inspect.Parameter.empty
+def weights(value: object) -> list[float]:
+    assert isinstance(value, Tensor)
+    return value.tolist()
 
 
-def test_settings_reach_the_loss() -> None:
-    criterion = create_criterion(
-        "cross_entropy",
-        settings={"smoothing": 0.5, "class_weights": "none"},
-        targets=TARGETS,
-        num_classes=3,
-    )
-    logits = torch.tensor([[2.0, 0.0, 0.0]])
-    expected = torch.nn.functional.cross_entropy(logits, torch.tensor([0]), label_smoothing=0.5)
-    torch.testing.assert_close(criterion(logits, torch.tensor([0])), expected)
+@pytest.mark.parametrize(("name", "smoothing"), [("ce", 0.0), ("cross_entropy", 0.0), ("label_smoothing", 0.1)])
+def test_cross_entropy_under_its_three_names(name: str, smoothing: float) -> None:
+    criterion = create_criterion(name, data=DATA, settings={})
+    assert isinstance(criterion, LabelSmoothingCrossEntropy)
+    assert criterion.smoothing == smoothing
+    assert weights(criterion.weight) == BALANCED
+    other = create_criterion(name, data=DATA, settings={"smoothing": 0.5, "class_weights": "none"})
+    assert isinstance(other, LabelSmoothingCrossEntropy)
+    assert (other.smoothing, other.weight) == (0.5, None)
 
 
-def test_unknown_name_is_refused_with_the_nearest() -> None:
-    with pytest.raises(
-        ConfigError, match=r"loss.name: there is no loss 'crossentropy'; did you mean 'cross_entropy'\?"
-    ):
-        create_criterion("crossentropy", settings={}, targets=TARGETS, num_classes=3)
+def test_focal() -> None:
+    criterion = create_criterion("focal", data=DATA, settings={})
+    assert isinstance(criterion, FocalLoss)
+    assert (criterion.gamma, criterion.reduction) == (2.0, "mean")
+    assert weights(criterion.alpha) == BALANCED
+    other = create_criterion("focal", data=DATA, settings={"gamma": 1.0, "class_weights": "none"})
+    assert isinstance(other, FocalLoss)
+    assert (other.gamma, other.alpha) == (1.0, None)
+
+
+def test_supcon() -> None:
+    criterion = create_criterion("supcon", data=DATA, settings={})
+    assert isinstance(criterion, ContrastiveCrossEntropy)
+    assert (criterion.weight, criterion.supcon.temperature) == (1.0, 0.1)
+    assert weights(criterion.cross_entropy.weight) == BALANCED
+    settings = {"weight": 0.5, "temperature": 0.2, "smoothing": 0.3, "class_weights": "none"}
+    other = create_criterion("supcon", data=DATA, settings=settings)
+    assert isinstance(other, ContrastiveCrossEntropy)
+    assert (other.weight, other.supcon.temperature) == (0.5, 0.2)
+    assert other.cross_entropy.smoothing == 0.3
+    assert other.cross_entropy.weight is None
+
+
+def test_distillation() -> None:
+    criterion = create_criterion("distillation", data=DATA, settings={})
+    assert isinstance(criterion, DistillationLoss)
+    assert (criterion.teacher, criterion.temperature, criterion.alpha) == ("", 4.0, 0.7)
+    assert weights(criterion.weight) == BALANCED
+    settings = {"teacher": "runs/7", "temperature": 2.0, "alpha": 0.5, "class_weights": "none"}
+    other = create_criterion("distillation", data=DATA, settings=settings)
+    assert isinstance(other, DistillationLoss)
+    assert (other.teacher, other.temperature, other.alpha, other.weight) == ("runs/7", 2.0, 0.5, None)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
+    with pytest.raises(ConfigError, match=r"loss.name: there is no loss 'crossentropy'; did you mean 'cross_entropy'"):
+        create_criterion("crossentropy", data=DATA, settings={})
+    with pytest.raises(ConfigError, match="there is no loss 'zzz'; valid: " + ", ".join(sorted(LOSSES))):
+        create_criterion("zzz", data=DATA, settings={})
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("ce", {"class_weights": "equal"}, "loss.class_weights must be none or balanced, got 'equal'"),
+        ("label_smoothing", {"smoothing": 1.0}, "loss.smoothing must be"),
+        ("focal", {"gamma": -1.0}, "loss.gamma must be"),
+        ("supcon", {"weight": -1.0}, "loss.weight must be at least 0 and finite, got -1"),
+        ("supcon", {"temperature": 0.0}, "loss.temperature must be"),
+        ("distillation", {"alpha": 2.0}, "loss.alpha must be"),
+    ],
+)
+def test_an_impossible_setting_is_named(name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        create_criterion(name, data=DATA, settings=settings)
