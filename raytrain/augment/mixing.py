@@ -1,0 +1,32 @@
+"""What mixing with a partner does to a batch's labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from raytrain.errors import ConfigError
+from raytrain.types import Batch, Mixture
+
+__all__ = ["mixed_batch"]
+
+
+def mixed_batch(batch: Batch, inputs: Tensor, *, partners: Tensor, weight: Tensor) -> Batch:
+    """Return `batch` with mixed `inputs`, and its labels mixed alike.
+
+    Conditions stay those of the sample itself: a mixture has no shaft speed of its own.
+
+    Args:
+        batch: The batch, not mixed yet.
+        inputs: Its inputs after mixing.
+        partners: Index of each sample's partner in the batch, int64 `[B]`.
+        weight: Share of the sample itself, in [0, 1], `[B]`.
+
+    Raises:
+        ConfigError: The batch is mixed already; its labels would need three classes.
+    """
+    if batch.mixture is not None:
+        raise ConfigError("augmentation: the batch is mixed already; use one of mixup, cutmix and the like, not two")
+    mixture = Mixture(targets=batch.targets.index_select(0, partners), weight=weight)
+    return replace(batch, inputs=inputs, mixture=mixture)
