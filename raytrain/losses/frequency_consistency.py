@@ -1,0 +1,218 @@
+"""A physics loss: a predicted fault whose characteristic lines the window does not show is a contradiction."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from raytrain.errors import ConfigError
+from raytrain.losses.conditions import condition
+from raytrain.losses.full_precision import full_precision
+from raytrain.losses.line_evidence import BAND_OF_NYQUIST, RESOLUTION_BINS, envelope_power, line_surprise
+from raytrain.physics.signature_database import FaultSignatureDatabase
+from raytrain.types import Batch
+
+__all__ = ["FrequencyConsistencyLoss", "contradiction", "expected_contradiction"]
+
+_SIGNIFICANCE = 0.01
+"""Chance of seeing a line where there is none, at which a fault is half contradicted."""
+
+
+def contradiction(surprise: Tensor, lines: Tensor) -> Tensor:
+    """Return how little each fault shows: near 1 when its lines might be noise, near 0 when they cannot be, `[B, F]`.
+
+    With s the sum of `-ln p` over a fault's n lines, `P = Q(n, s)` (the regularised upper incomplete gamma function)
+    is the chance that noise alone surprises as much: Fisher's combination of p-values ("Statistical Methods for
+    Research Workers", 1932). Then `v = (1 + a) P / (P + a)` with `a = 0.01`.
+
+    Args:
+        surprise: `-ln p` of every line, `[B, Q]`.
+        lines: One where a line belongs to a fault, else zero, `[Q, F]`.
+    """
+    by_chance: Tensor = torch.special.gammaincc(lines.sum(dim=0), surprise @ lines)
+    return by_chance * (1 + _SIGNIFICANCE) / (by_chance + _SIGNIFICANCE)
+
+
+def expected_contradiction(logits: Tensor, degree: Tensor, *, known: Tensor) -> Tensor:
+    """Return the mean of `sum_c p_c v_c` over the samples that are known; exactly 0 if none is.
+
+    Args:
+        logits: Class scores `[B, K]`, whose softmax is p.
+        degree: How much each class contradicts the window, v in [0, 1], `[B, K]`; no gradient flows into it.
+        known: Which samples count, bool `[B]`.
+    """
+    probability = torch.softmax(full_precision(logits), dim=-1)
+    each = (probability * degree.detach()).sum(dim=-1)
+    return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)
+
+
+class FrequencyConsistencyLoss(nn.Module):
+    """Expected physical contradiction of the prediction by the envelope spectrum of the window, in [0, 1].
+
+    `L = mean_b sum_c p_bc v_bc`, with p the softmax of the logits and v in [0, 1] from this window at this sample's
+    shaft speed: small for a fault whose lines (its fundamental and harmonics, within `tolerance`) stand out of the
+    background, near 1 for one whose lines do not (`contradiction`). The healthy class is contradicted by any fault
+    that shows: `v = 1 - min over faults`. v depends on the input alone, so the gradient moves the prediction towards
+    what the window shows; it is scale invariant, and in noise a line counts as seen about once in a hundred windows.
+
+    A harmonic is used only if it is as far from every other fault's harmonics as the fundamentals are from each other:
+    twice BPFI falls on three times BPFO in many bearings and tells nothing. Samples of unknown speed are left out.
+
+    Source: of the lines, Randall & Antoni, "Rolling element bearing diagnostics - a tutorial", MSSP 25 (2011) 485-520;
+    of physics-guided losses, Karpatne et al., IEEE Trans. Knowl. Data Eng. 29 (2017) 2318-2331.
+
+    >>> from raytrain.physics import BEARINGS
+    >>> loss = FrequencyConsistencyLoss(
+    ...     FaultSignatureDatabase.rolling(BEARINGS["6205"]), ["normal", "inner", "outer"], sample_rate_hz=12_000.0
+    ... )
+    >>> time_s = torch.arange(4096) / 12_000
+    >>> ringing = torch.sin(2 * torch.pi * 3000 * time_s) * (1 + torch.sin(2 * torch.pi * 3.5848 * 30 * time_s))
+    >>> noise = torch.randn(4096, generator=torch.Generator().manual_seed(0))
+    >>> batch = Batch((ringing + noise)[None, None], torch.tensor([2]), {"shaft_speed_rpm": torch.tensor([1800.0])})
+    >>> [round(loss(torch.eye(3)[[c]] * 20, batch).item(), 1) for c in range(3)]  # sure of each class in turn
+    [1.0, 0.9, 0.0]
+
+    Args:
+        signatures: Of the rolling-element bearing.
+        classes: Names of the classes, K of them, in the order of the logits.
+        sample_rate_hz: Sampling rate of the windows.
+        tolerance: Half-width of the band around a line, as a fraction of its frequency; slip takes 1 to 2 %.
+        harmonics: Multiples of a fault's frequency to look for.
+        demodulate: Whether windows are signals whose envelope is to be found; False where they are envelopes.
+
+    Raises:
+        ConfigError: A class is not of a rolling-element bearing, no class is a fault, or bands overlap; at the first
+            batch, when windows are too short to tell the lines apart, or sampled too slowly to have them.
+    """
+
+    _orders: Tensor
+    _lines: Tensor
+
+    def __init__(
+        self,
+        signatures: FaultSignatureDatabase,
+        classes: Sequence[str],
+        *,
+        sample_rate_hz: float,
+        tolerance: float = 0.02,
+        harmonics: int = 3,
+        demodulate: bool = True,
+    ) -> None:
+        super().__init__()
+        if signatures.kind != "rolling":
+            raise ConfigError("loss.frequency_weight: a healthy journal bearing shows its faults' lines, too; use 0")
+        if not 0 < tolerance < 0.5:
+            raise ConfigError(f"loss.tolerance must be above 0 and below 0.5, got {tolerance:g}")
+        if harmonics < 1:
+            raise ConfigError(f"loss.harmonics must be at least 1, got {harmonics}")
+        fundamental = {name: signatures.lookup(name).orders[:1] for name in classes}
+        faults = {name: orders[0] for name, orders in fundamental.items() if orders}
+        if not faults:
+            raise ConfigError(f"loss.frequency_weight needs a class that is a fault, got {', '.join(classes)}")
+        self.sample_rate_hz, self.tolerance, self.demodulate = sample_rate_hz, tolerance, demodulate
+        self._separation = _separation(faults, tolerance)
+        lines = _clear_lines(faults, tolerance=tolerance, harmonics=harmonics, separation=self._separation)
+        self._faults = [index for index, name in enumerate(classes) if name in faults]
+        self._healthy = [index for index, name in enumerate(classes) if name not in faults]
+        self._top = max(order for _, order in lines) * (1 + tolerance)
+        owner = torch.tensor([[float(name == fault) for fault in faults] for name, _ in lines])
+        self.register_buffer("_orders", torch.tensor([order for _, order in lines]), persistent=False)
+        self.register_buffer("_lines", owner, persistent=False)
+
+    def forward(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the scalar loss of `logits` `[B, K]`; `batch` has a signal `[B, C, T]` and `shaft_speed_rpm`."""
+        speed_rpm = condition(batch, "shaft_speed_rpm")
+        known = torch.isfinite(speed_rpm) & (speed_rpm > 0)
+        return expected_contradiction(logits, self.degree(batch.signal, speed_rpm=speed_rpm), known=known)
+
+    @torch.no_grad()
+    def degree(self, windows: Tensor, *, speed_rpm: Tensor) -> Tensor:
+        """Return how much each class contradicts each window, v in [0, 1], `[B, K]`; of no meaning where unknown.
+
+        Args:
+            windows: Signal `[B, C, T]`. The evidence of channels, which may be of one source, is averaged.
+            speed_rpm: Shaft speed of each window, `[B]`; NaN, zero or less is unknown.
+
+        Raises:
+            ConfigError: Windows are too short for a speed, or their sampling rate too low.
+        """
+        if windows.ndim != 3:
+            raise ConfigError(f"loss.frequency_weight needs windows [B, C, T], got {windows.ndim} dimensions")
+        shaft_hz = self._checked_hz(speed_rpm, samples=windows.shape[-1])
+        column = shaft_hz[:, None] * self._orders * (2 * windows.shape[-1] / self.sample_rate_hz)
+        power = envelope_power(windows, demodulate=self.demodulate)
+        surprise = line_surprise(power, column, tolerance=self.tolerance).mean(dim=1)
+        faults = contradiction(surprise, self._lines)
+        degree = faults.new_empty(len(faults), len(self._faults) + len(self._healthy))
+        degree[:, self._faults] = faults
+        degree[:, self._healthy] = 1 - faults.amin(dim=1, keepdim=True)
+        return degree
+
+    def _checked_hz(self, speed_rpm: Tensor, *, samples: int) -> Tensor:
+        """Return the shaft frequency; where it is unknown, one at which the lines can be told apart."""
+        slowest_rpm = 60 * RESOLUTION_BINS * self.sample_rate_hz / (samples * self._separation)
+        low, high = BAND_OF_NYQUIST if self.demodulate else (0.0, 1.0)
+        fastest_rpm = 60 * (high - low) * self.sample_rate_hz / 2 / self._top
+        known = torch.isfinite(speed_rpm) & (speed_rpm > 0)
+        if bool((known & ((speed_rpm < slowest_rpm) | (speed_rpm > fastest_rpm))).any()):
+            self._refuse(speed_rpm[known], samples=samples, fastest_rpm=fastest_rpm)
+        return torch.where(known, speed_rpm, slowest_rpm).float() / 60
+
+    def _refuse(self, speed_rpm: Tensor, *, samples: int, fastest_rpm: float) -> None:
+        slow, fast = speed_rpm.min().item(), speed_rpm.max().item()
+        if fast > fastest_rpm:
+            needed_hz = self.sample_rate_hz * fast / fastest_rpm
+            raise ConfigError(
+                f"windows.sample_rate_hz must be at least {math.ceil(needed_hz)} for envelopes to have the lines of "
+                f"{fast:.0f} rpm, got {self.sample_rate_hz:g}; or lower loss.harmonics"
+            )
+        needed = math.ceil(60 * RESOLUTION_BINS * self.sample_rate_hz / (slow * self._separation))
+        raise ConfigError(
+            f"windows.length must be at least {needed} at {self.sample_rate_hz:g} Hz to tell the lines of the faults "
+            f"apart at {slow:.0f} rpm, got {samples}; or lower loss.tolerance"
+        )
+
+
+def _gap(first: float, second: float, tolerance: float) -> float:
+    """Return the distance between the bands around two orders; negative where they overlap."""
+    return abs(first - second) - tolerance * (first + second)
+
+
+def _separation(faults: dict[str, float], tolerance: float) -> float:
+    """Return the least distance, in orders, between two fundamentals' bands, or from the lowest of them to zero.
+
+    Raises:
+        ConfigError: Two bands overlap.
+    """
+    for (name, first), (other, second) in itertools.combinations(faults.items(), 2):
+        if _gap(first, second, tolerance) <= 0:
+            limit = abs(first - second) / (first + second)
+            raise ConfigError(
+                f"loss.tolerance must be below {limit:.4f}, or the bands of {name} and {other} overlap, "
+                f"got {tolerance:g}"
+            )
+    gaps = (_gap(first, second, tolerance) for first, second in itertools.combinations(faults.values(), 2))
+    return min(*gaps, min(faults.values()) * (1 - tolerance), math.inf)
+
+
+def _clear_lines(
+    faults: dict[str, float], *, tolerance: float, harmonics: int, separation: float
+) -> list[tuple[str, float]]:
+    """Return fault and order of every line to look for: fundamentals, and the harmonics that no other fault is near.
+
+    Others may show one harmonic more than is looked for.
+    """
+    strays = {name: [multiple * order for multiple in range(1, harmonics + 2)] for name, order in faults.items()}
+    lines = []
+    for name, order in faults.items():
+        others = [stray for other, orders in strays.items() if other != name for stray in orders]
+        lines.append((name, order))
+        for multiple in range(2, harmonics + 1):
+            nearest_gap = min((_gap(multiple * order, stray, tolerance) for stray in others), default=math.inf)
+            if nearest_gap >= separation:
+                lines.append((name, multiple * order))
+    return lines
