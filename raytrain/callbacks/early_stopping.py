@@ -28,35 +28,61 @@ def improves(value: float, best: float | None, *, mode: Literal["min", "max"], m
 def monitored(metrics: Mapping[str, float], monitor: str) -> float:
     """Return the metric `monitor` of an epoch.
 
+    Keys have a slash after the part of the data; the familiar spelling with an underscore there names the same metric,
+    unless one is reported under exactly that name.
+
+    Args:
+        metrics: Those of the epoch, by key.
+        monitor: Metric key, e.g. `val/macro_f1`, or `val_macro_f1`.
+
     Raises:
         ConfigError: The run does not report it.
+
+    >>> monitored({"val/macro_f1": 0.75, "val/loss": 0.5}, "val_macro_f1")
+    0.75
     """
-    if monitor not in metrics:
-        raise ConfigError(f"monitor: '{monitor}' is not reported; {nearest(monitor, metrics)}")
-    return metrics[monitor]
+    for key in (monitor, monitor.replace("_", "/", 1)):
+        if key in metrics:
+            return metrics[key]
+    raise ConfigError(f"monitor: '{monitor}' is not reported; {nearest(monitor, metrics)}")
 
 
 class EarlyStopping(Callback):
     """Ask for a stop after `patience` epochs in a row without improvement of the monitored metric.
 
+    Improvement is measured from the best epoch, not from the one before (Prechelt 1998, "Early stopping - but when?").
+    NaN is no improvement.
+
     Args:
-        monitor: Metric key, e.g. `val/macro_f1`.
+        monitor: Metric key, e.g. `val/macro_f1`; `val_macro_f1` is the same.
         patience: Epochs without improvement that are tolerated.
         mode: Whether a lower (`min`) or a higher (`max`) value is better.
         min_delta: Changes up to this much do not count as improvement.
 
     Raises:
-        ConfigError: In the first epoch, when the run does not report `monitor`.
+        ConfigError: `patience` or `min_delta` is impossible, or, in the first epoch, the run does not report `monitor`.
+
+    >>> from types import SimpleNamespace
+    >>> run = SimpleNamespace(metrics={"val/loss": 0.5}, stop_reason=None)
+    >>> stopping = EarlyStopping(patience=2)
+    >>> for _ in range(3):
+    ...     stopping.on_epoch_end(run)
+    >>> run.stop_reason
+    'val_loss has not improved for 2 epochs'
     """
 
     def __init__(
         self,
-        monitor: str = "val/loss",
+        monitor: str = "val_loss",
         *,
         patience: int = 10,
         mode: Literal["min", "max"] = "min",
         min_delta: float = 0.0,
     ) -> None:
+        if patience < 1:
+            raise ConfigError(f"callbacks.early_stopping.patience must be at least 1, got {patience}")
+        if not 0 <= min_delta < math.inf:
+            raise ConfigError(f"callbacks.early_stopping.min_delta must be at least 0 and finite, got {min_delta:g}")
         self.monitor = monitor
         self.patience = patience
         self.mode: Literal["min", "max"] = mode

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from raytrain.types import Callback, FitState
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["EpochTable"]
 
@@ -18,6 +20,12 @@ class EpochTable(Callback):
         console: Where to.
         monitor: The metric shown beside the losses; a dash where the run does not report one of them.
         epochs: Epochs planned.
+
+    >>> from types import SimpleNamespace
+    >>> from rich.console import Console
+    >>> table = EpochTable(Console(width=80), monitor="val/macro_f1", epochs=9)
+    >>> table.on_fit_start(SimpleNamespace(is_writer=True))
+        epoch  train/loss    val/loss          val/macro_f1        lr  seconds
     """
 
     def __init__(self, console: Console, *, monitor: str, epochs: int) -> None:

@@ -1,4 +1,4 @@
-"""Keep the checkpoints of the best and of the last epoch."""
+"""Keep the checkpoints of the best epochs and of the last."""
 
 from __future__ import annotations
 
@@ -7,52 +7,100 @@ from typing import Any, Literal
 
 from raytrain.callbacks.early_stopping import improves, monitored
 from raytrain.engine.checkpoint import write_checkpoint
+from raytrain.errors import ConfigError
 from raytrain.types import Callback, FitState
 
 __all__ = ["ModelCheckpoint"]
 
 
 class ModelCheckpoint(Callback):
-    """Write `best.pt` when the monitored metric improves and `last.pt` after every epoch, each whole or not at all.
+    """Write a checkpoint when the monitored metric improves, and on request after every epoch; only rank 0 writes.
 
-    Only rank 0 writes.
+    Each file, of torch's format, is written whole or not at all, and read by
+    `raytrain.engine.checkpoint.read_checkpoint`. The first of several equal epochs is the best; an epoch whose metric
+    is NaN is never kept.
 
     Args:
-        directory: Where to.
-        monitor: Metric key.
+        filepath: The file of the best epoch, ending in `.pt`, or a folder, for `best.pt` in it.
+        monitor: Metric key, e.g. `val/macro_f1`; `val_macro_f1` is the same.
         mode: Whether a lower (`min`) or a higher (`max`) value is better.
+        save_best_only: Whether to leave out `last.pt`, written beside it after every epoch.
+        save_top_k: Best epochs to keep. With two or more, each has a file of its own, `best-epoch0007.pt`, beside the
+            file of the best.
 
     Raises:
-        ConfigError: In the first epoch, when the run does not report `monitor`.
+        ConfigError: `save_top_k` is impossible, or, in the first epoch, the run does not report `monitor`.
+
+    >>> from types import SimpleNamespace
+    >>> checkpoint = ModelCheckpoint("best_model.pt", monitor="val_loss")
+    >>> for epoch, loss in enumerate([0.5, 0.3, 0.4]):
+    ...     progress = SimpleNamespace(epoch=epoch)
+    ...     checkpoint.on_epoch_end(SimpleNamespace(metrics={"val/loss": loss}, progress=progress))
+    >>> checkpoint.best, checkpoint.best_epoch
+    (0.3, 2)
     """
 
-    def __init__(self, directory: Path, *, monitor: str = "val/loss", mode: Literal["min", "max"] = "min") -> None:
-        self.directory = directory
+    def __init__(
+        self,
+        filepath: str | Path,
+        *,
+        monitor: str = "val_loss",
+        mode: Literal["min", "max"] = "min",
+        save_best_only: bool = True,
+        save_top_k: int = 1,
+    ) -> None:
+        if save_top_k < 1:
+            raise ConfigError(f"callbacks.model_checkpoint.save_top_k must be at least 1, got {save_top_k}")
+        path = Path(filepath)
+        self.filepath = path if path.suffix == ".pt" else path / "best.pt"
         self.monitor = monitor
         self.mode: Literal["min", "max"] = mode
-        self.best: float | None = None
-        self.best_epoch = 0
+        self.save_best_only = save_best_only
+        self.save_top_k = save_top_k
+        self._kept: list[tuple[float, int]] = []
+        self._dropped: list[int] = []
+
+    @property
+    def best(self) -> float | None:
+        """Return the best value so far; None before the first."""
+        return self._kept[0][0] if self._kept else None
+
+    @property
+    def best_epoch(self) -> int:
+        """Return the epoch of the best value, counted from 1; 0 before the first."""
+        return self._kept[0][1] if self._kept else 0
 
     def on_epoch_end(self, state: FitState) -> None:
-        """Decide whether this epoch is the best, before its state is saved anywhere."""
+        """Decide whether this epoch is among the best, before its state is saved anywhere."""
         value = monitored(state.metrics, self.monitor)
-        if improves(value, self.best, mode=self.mode):
-            self.best, self.best_epoch = value, state.progress.epoch + 1
+        worse = (rank for rank, (kept, _) in enumerate(self._kept) if improves(value, kept, mode=self.mode))
+        if improves(value, None, mode=self.mode):
+            self._kept.insert(next(worse, len(self._kept)), (value, state.progress.epoch + 1))
+        self._dropped = [epoch for _, epoch in self._kept[self.save_top_k :]]
+        del self._kept[self.save_top_k :]
 
     def on_checkpoint(self, state: FitState) -> None:
         """Write the files."""
         if not state.is_writer:
             return
-        snapshot = state.snapshot()
+        epoch = state.progress.epoch
+        paths = [self._path(epoch)] if self.save_top_k > 1 and epoch in {kept for _, kept in self._kept} else []
         # The best first: after a crash between the two, the run resumes before this epoch and writes both again.
-        if self.best_epoch == state.progress.epoch:
-            write_checkpoint(self.directory / "best.pt", snapshot)
-        write_checkpoint(self.directory / "last.pt", snapshot)
+        paths += [self.filepath] if epoch == self.best_epoch else []
+        paths += [] if self.save_best_only else [self.filepath.with_name("last.pt")]
+        snapshot = state.snapshot() if paths else {}
+        for path in paths:
+            write_checkpoint(path, snapshot)
+        for dropped in self._dropped if self.save_top_k > 1 else []:
+            self._path(dropped).unlink(missing_ok=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value and its epoch."""
-        return {"best": self.best, "best_epoch": self.best_epoch}
+        """Return the values and epochs kept, the best first."""
+        return {"kept": [list(kept) for kept in self._kept]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the best value and its epoch."""
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        """Restore the values and epochs kept."""
+        self._kept = [(value, epoch) for value, epoch in state["kept"]]
+
+    def _path(self, epoch: int) -> Path:
+        return self.filepath.with_name(f"{self.filepath.stem}-epoch{epoch:04d}.pt")

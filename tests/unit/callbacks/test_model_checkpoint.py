@@ -28,7 +28,7 @@ NAN = float("nan")
 def test_best_is_the_first_of_the_best_epochs_and_last_the_last(
     *, told: Make, fit_state: Make, tmp_path: Path, values: list[float], mode: Literal["min", "max"], best: int
 ) -> None:
-    callback = ModelCheckpoint(tmp_path, monitor="m", mode=mode)
+    callback = ModelCheckpoint(tmp_path, monitor="m", mode=mode, save_best_only=False)
     told(callback, fit_state(), [{"m": value} for value in values])
     assert read_checkpoint(tmp_path / "best.pt") == {"epoch": best}
     assert read_checkpoint(tmp_path / "last.pt") == {"epoch": len(values)}
@@ -36,7 +36,7 @@ def test_best_is_the_first_of_the_best_epochs_and_last_the_last(
 
 
 def test_without_a_usable_epoch_there_is_no_best(told: Make, fit_state: Make, tmp_path: Path) -> None:
-    told(ModelCheckpoint(tmp_path), fit_state(), [{"val/loss": NAN}] * 2)
+    told(ModelCheckpoint(tmp_path, save_best_only=False), fit_state(), [{"val/loss": NAN}] * 2)
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
 
 
@@ -46,7 +46,8 @@ def test_the_best_is_on_disk_before_the_last_says_so(
     # A run resumed from last.pt would not write a best.pt that last.pt already counts.
     written: list[str] = []
     monkeypatch.setattr(model_checkpoint, "write_checkpoint", lambda path, _snapshot: written.append(path.name))
-    told(ModelCheckpoint(tmp_path), fit_state(), [{"val/loss": 2.0}, {"val/loss": 3.0}, {"val/loss": 1.0}])
+    callback = ModelCheckpoint(tmp_path, save_best_only=False)
+    told(callback, fit_state(), [{"val/loss": 2.0}, {"val/loss": 3.0}, {"val/loss": 1.0}])
     assert written == ["best.pt", "last.pt", "last.pt", "best.pt", "last.pt"]
 
 
