@@ -1,6 +1,7 @@
 """Metrics of windows and of recordings, gathered batch by batch and merged over workers without loss.
 
-Not torchmetrics, whose import costs each fresh process 2.5 s: all that is needed follows from integer counts.
+Not torchmetrics: its import costs each fresh process 4 s, and its sums are float32. All that is needed follows
+from integer counts.
 """
 
 from __future__ import annotations
@@ -10,66 +11,126 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from raytrain.errors import RunError
-from raytrain.metrics.functional import PerClass, accuracy, balanced_accuracy, macro_f1, per_class
+from raytrain.errors import ConfigError, DataError, RunError
+from raytrain.metrics.calibration import check_bins, confidence_bins
+from raytrain.metrics.confusion import Average, PerClass, accuracy, balanced_accuracy, f1_score, per_class
+from raytrain.metrics.ranking import check_top_k, target_ranks
+from raytrain.metrics.voting import PROBABILITY_UNIT, count_pairs, in_units, voted_classes
 
 __all__ = ["MetricsTracker"]
 
-_PROBABILITY_UNIT = 2**32
-"""Probabilities are summed as multiples of 1 / this: unlike floats, such sums do not depend on the order."""
-
 
 class MetricsTracker:
-    """Counts from which every metric of an evaluation follows exactly.
+    """Counts from which every metric of an evaluation follows exactly, whatever the batches and workers.
 
     A window's prediction is its highest score. A recording's is the class most of its windows voted for; a
     tie goes to the class with the higher summed probability, then to the lower index. All windows of a
-    recording are taken to be of one class.
+    recording are taken to be of one class. NaN ranks above every number, as `argmax` has it, and counts as
+    probability 0.
+
+    Counts are integers and probabilities are summed in units of 2^-32, so the sums over batches and workers do not
+    depend on their order; only the loss is a float64 sum. Areas under ROC curves need all scores at once:
+    `compute_auroc`.
 
     `update` waits for nothing on the device; only `compute` and the matrices bring numbers to the host.
+
+    >>> tracker = MetricsTracker(2)
+    >>> tracker.update(torch.tensor([[2.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))
+    >>> tracker.update(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), torch.tensor([1, 1]))
+    >>> {name: round(value, 3) for name, value in tracker.compute(average="weighted").items()}
+    {'accuracy': 0.75, 'balanced_accuracy': 0.833, 'weighted_f1': 0.767}
 
     Args:
         num_classes: Number of classes K.
         num_recordings: Number of recordings R that indices may refer to; those without windows count in no
-            metric.
+            metric. 0 gives no recording metrics.
+        top_k: Also report the share of windows whose true class is among the k highest scores.
+        calibration_bins: Also report the expected calibration error over so many bins (Guo et al. 2017).
         device: Where batches are.
+
+    Raises:
+        ConfigError: A number is impossible.
     """
 
-    def __init__(self, num_classes: int, num_recordings: int, *, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        num_recordings: int = 0,
+        *,
+        top_k: int | None = None,
+        calibration_bins: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if num_classes < 1 or num_recordings < 0:
+            raise ConfigError(
+                f"num_classes must be at least 1 and num_recordings at least 0, got {num_classes} and {num_recordings}"
+            )
+        if top_k is not None:
+            check_top_k("top_k", top_k, num_classes=num_classes)
+        if calibration_bins is not None:
+            check_bins("calibration_bins", calibration_bins)
         self.num_classes = num_classes
+        self.num_recordings = num_recordings
+        self.top_k = top_k
+        self.calibration_bins = calibration_bins
         self._confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64, device=device)
-        self._votes = torch.zeros(num_recordings, num_classes, dtype=torch.int64, device=device)
+        self._votes = self._confusion.new_zeros(num_recordings, num_classes)
         self._truths = torch.zeros_like(self._votes)
         self._probabilities = torch.zeros_like(self._votes)
+        self._top_hits = self._confusion.new_zeros(int(top_k is not None))
+        self._gaps = self._confusion.new_zeros(calibration_bins or 0)
+        self._judged = self._confusion.new_zeros(())
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
 
     @torch.no_grad()
-    def update(self, logits: Tensor, targets: Tensor, *, recordings: Tensor, loss: Tensor) -> None:
+    def update(
+        self, logits: Tensor, targets: Tensor, *, recordings: Tensor | None = None, loss: Tensor | None = None
+    ) -> None:
         """Count one batch of B windows.
 
         Args:
             logits: Class scores `[B, K]` whose softmax is the probabilities; for probabilities pass their
                 logarithm.
             targets: Class indices, int64 `[B]`.
-            recordings: Index of each window's recording, int64 `[B]`.
-            loss: Mean loss of the batch's windows, a scalar.
+            recordings: Index of each window's recording, int64 `[B]`; needed where recordings are counted.
+            loss: Mean loss of the batch's windows, a scalar; in every batch or in none.
+
+        Raises:
+            DataError: Scores are not `[B, K]`, or recordings are missing or not counted.
         """
+        self._check(logits, targets, recordings)
         predictions = logits.argmax(dim=-1)
-        probabilities = logits.double().softmax(dim=-1).nan_to_num(nan=0.0)
-        _count(self._confusion, targets, predictions)
-        _count(self._votes, recordings, predictions)
-        _count(self._truths, recordings, targets)
-        self._probabilities.index_add_(0, recordings, (probabilities * _PROBABILITY_UNIT).long())
-        self._loss += loss.double() * targets.shape[0]
+        count_pairs(self._confusion, targets, predictions)
+        if recordings is not None or self.calibration_bins is not None:
+            probabilities = logits.softmax(dim=-1, dtype=torch.float64)
+            if recordings is not None:
+                count_pairs(self._votes, recordings, predictions)
+                count_pairs(self._truths, recordings, targets)
+                self._probabilities.index_add_(0, recordings, in_units(probabilities))
+            if self.calibration_bins is not None:
+                confidences = probabilities.gather(1, predictions[:, None]).squeeze(1)
+                gaps = (predictions == targets) * PROBABILITY_UNIT - in_units(confidences)
+                self._gaps.index_add_(0, confidence_bins(confidences, self.calibration_bins), gaps)
+        if self.top_k is not None:
+            self._top_hits += (target_ranks(logits.nan_to_num(nan=torch.inf), targets) < self.top_k).sum()
+        if loss is not None:
+            self._judged += len(targets)
+            self._loss += loss.double() * len(targets)
 
     def tensors(self) -> list[Tensor]:
         """Return the state itself, always in the same order; summing each over workers, in place, merges."""
-        return [self._confusion, self._votes, self._truths, self._probabilities, self._loss]
+        optional = [self._votes, self._truths, self._probabilities, self._top_hits, self._gaps]
+        return [self._confusion, *(counts for counts in optional if counts.numel()), self._judged, self._loss]
 
     def merge(self, other: MetricsTracker) -> None:
         """Add what another tracker of the same shape and device has counted."""
         for mine, theirs in zip(self.tensors(), other.tensors(), strict=True):
             mine.add_(theirs)
+
+    def reset(self) -> None:
+        """Forget all that was counted."""
+        for tensor in self.tensors():
+            tensor.zero_()
 
     @property
     def confusion(self) -> NDArray[np.int64]:
@@ -79,10 +140,8 @@ class MetricsTracker:
     @property
     def recording_confusion(self) -> NDArray[np.int64]:
         """Recordings with windows, by true class (row) and vote (column), `[K, K]`."""
-        truths, votes = self._truths.cpu().numpy(), self._votes.cpu().numpy()
-        probabilities = self._probabilities.cpu().numpy()
-        is_first = votes == votes.max(axis=1, keepdims=True)
-        voted = np.where(is_first, probabilities, -1).argmax(axis=1)
+        truths = self._truths.cpu().numpy()
+        voted = voted_classes(self._votes.cpu().numpy(), self._probabilities.cpu().numpy())
         present = truths.any(axis=1)
         confusion = np.zeros((self.num_classes, self.num_classes), dtype=np.int64)
         np.add.at(confusion, (truths.argmax(axis=1)[present], voted[present]), 1)
@@ -92,29 +151,52 @@ class MetricsTracker:
         """Return recall, precision, F1 and support of each class over windows."""
         return per_class(self.confusion)
 
-    def compute(self, prefix: str = "val") -> dict[str, float]:
+    def compute(self, prefix: str = "", *, average: Average = "macro") -> dict[str, float]:
         """Return all metrics by name.
 
-        `loss`, `accuracy`, `balanced_accuracy`, `macro_f1` are over windows, `recording_accuracy` and
-        `recording_macro_f1` over recordings; each name follows `{prefix}/`.
+        `loss` (where it was given), `accuracy`, `balanced_accuracy`, `{average}_f1`, `top_{k}_accuracy` and
+        `expected_calibration_error` are over windows, `recording_accuracy` and `recording_{average}_f1` over
+        recordings.
+
+        Args:
+            prefix: Each name follows `{prefix}/`, if it is not empty.
+            average: How F1 is averaged over classes, as in `compute_f1_score`.
 
         Raises:
-            RunError: Nothing was counted.
+            ConfigError: The average is unknown.
+            RunError: Nothing was counted, or the loss was given for a part of the windows.
         """
-        windows, recordings = self.confusion, self.recording_confusion
+        windows = self.confusion
         count = int(windows.sum())
         if count == 0:
-            raise RunError(f"{prefix} metrics need at least one window, and none was counted")
-        return {
-            f"{prefix}/loss": float(self._loss) / count,
-            f"{prefix}/accuracy": accuracy(windows),
-            f"{prefix}/balanced_accuracy": balanced_accuracy(windows),
-            f"{prefix}/macro_f1": macro_f1(windows),
-            f"{prefix}/recording_accuracy": accuracy(recordings),
-            f"{prefix}/recording_macro_f1": macro_f1(recordings),
+            raise RunError(f"{prefix} metrics need at least one window, and none was counted".lstrip())
+        metrics = self._mean_loss(count)
+        metrics |= {
+            "accuracy": accuracy(windows),
+            "balanced_accuracy": balanced_accuracy(windows),
+            f"{average}_f1": f1_score(windows, average),
         }
+        if self.top_k is not None:
+            metrics[f"top_{self.top_k}_accuracy"] = int(self._top_hits) / count
+        if self.calibration_bins is not None:
+            gaps = int(self._gaps.abs().sum())
+            metrics["expected_calibration_error"] = gaps / (count * PROBABILITY_UNIT)
+        if self.num_recordings:
+            recordings = self.recording_confusion
+            metrics["recording_accuracy"] = accuracy(recordings)
+            metrics[f"recording_{average}_f1"] = f1_score(recordings, average)
+        return {f"{prefix}/{name}" if prefix else name: value for name, value in metrics.items()}
 
+    def _mean_loss(self, count: int) -> dict[str, float]:
+        judged = int(self._judged)
+        if judged not in (0, count):
+            raise RunError(f"the loss was given for {judged} of {count} windows; give it in every update or in none")
+        return {"loss": float(self._loss) / count} if judged else {}
 
-def _count(table: Tensor, rows: Tensor, columns: Tensor) -> None:
-    """Add one to `table[row, column]` for each pair; `bincount` would make the host wait for the device."""
-    table.view(-1).index_add_(0, rows * table.shape[1] + columns, torch.ones_like(rows))
+    def _check(self, logits: Tensor, targets: Tensor, recordings: Tensor | None) -> None:
+        expected = (len(targets), self.num_classes)
+        if logits.shape != expected:
+            raise DataError(f"logits must have shape [B, K] = {list(expected)}, got {list(logits.shape)}")
+        if (recordings is not None) != (self.num_recordings > 0):
+            given = "none were given" if recordings is None else "recordings were given"
+            raise DataError(f"num_recordings is {self.num_recordings}, but {given} to update")

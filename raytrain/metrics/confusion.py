@@ -8,16 +8,25 @@ as with scikit-learn's `zero_division=nan`, and so are the means of an all-zero 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PerClass", "accuracy", "balanced_accuracy", "macro_f1", "per_class"]
+from raytrain.errors import ConfigError, nearest
+
+__all__ = ["Average", "PerClass", "accuracy", "balanced_accuracy", "f1_score", "per_class"]
+
+Average = Literal["macro", "micro", "weighted"]
+"""How one number is made of one per class."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerClass:
     """What the confusion matrix says of each class; arrays `[K]`.
+
+    >>> per_class(np.array([[3, 1], [0, 4]])).support.tolist()
+    [4, 4]
 
     Attributes:
         recall: Share of the true samples of the class that were found.
@@ -59,13 +68,29 @@ def accuracy(confusion: NDArray[np.int64]) -> float:
 def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
     """Return the mean recall of the classes that have true samples."""
     classes = per_class(confusion)
-    return _mean_where(classes.recall, classes.support > 0)
+    return _mean(classes.recall, weights=classes.support > 0)
 
 
-def macro_f1(confusion: NDArray[np.int64]) -> float:
-    """Return the mean F1 of the classes that have true samples."""
+def f1_score(confusion: NDArray[np.int64], average: Average = "macro") -> float:
+    """Return the mean F1 of the classes that have true samples.
+
+    Args:
+        confusion: Counts `[K, K]`.
+        average: `macro` weighs these classes alike, `weighted` by their true samples; `micro` is the F1 of the
+            counts summed over all classes, which is the accuracy.
+
+    Raises:
+        ConfigError: The average is unknown.
+    """
     classes = per_class(confusion)
-    return _mean_where(classes.f1, classes.support > 0)
+    match average:
+        case "macro":
+            return _mean(classes.f1, weights=classes.support > 0)
+        case "weighted":
+            return _mean(classes.f1, weights=classes.support)
+        case "micro":
+            return accuracy(confusion)
+    raise ConfigError(f"average {average!r} is unknown; {nearest(str(average), get_args(Average))}")
 
 
 def _ratio(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -74,5 +99,6 @@ def _ratio(numerator: NDArray[np.int64], denominator: NDArray[np.int64]) -> NDAr
     return ratio
 
 
-def _mean_where(values: NDArray[np.float64], mask: NDArray[np.bool_]) -> float:
-    return float(values[mask].mean()) if mask.any() else float("nan")
+def _mean(values: NDArray[np.float64], *, weights: NDArray[np.int64] | NDArray[np.bool_]) -> float:
+    counted = weights > 0
+    return float(np.average(values[counted], weights=weights[counted])) if counted.any() else float("nan")
