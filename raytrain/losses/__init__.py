@@ -6,17 +6,27 @@ from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.distillation import DistillationLoss
 from raytrain.losses.focal import FocalLoss
+from raytrain.losses.frequency_consistency import FrequencyConsistencyLoss
 from raytrain.losses.loss_data import LossData
+from raytrain.losses.physical_constraint import PhysicalConstraintLoss
+from raytrain.losses.physics_informed import PhysicsInformedLoss
+from raytrain.losses.sommerfeld_consistency import SommerfeldConsistencyLoss
 from raytrain.losses.supcon import SupConLoss
+from raytrain.losses.temporal_smoothness import TemporalSmoothnessLoss
 
 __all__ = [
     "LOSSES",
     "ContrastiveCrossEntropy",
     "DistillationLoss",
     "FocalLoss",
+    "FrequencyConsistencyLoss",
     "LabelSmoothingCrossEntropy",
     "LossData",
+    "PhysicalConstraintLoss",
+    "PhysicsInformedLoss",
+    "SommerfeldConsistencyLoss",
     "SupConLoss",
+    "TemporalSmoothnessLoss",
     "compute_class_weights",
     "create_criterion",
 ]

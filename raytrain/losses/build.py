@@ -14,6 +14,7 @@ from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.distillation import DistillationLoss
 from raytrain.losses.focal import FocalLoss
 from raytrain.losses.loss_data import LossData
+from raytrain.losses.physics_informed import create_physics_informed
 from raytrain.losses.supcon import SupConLoss
 
 __all__ = [
@@ -92,7 +93,7 @@ def create_supcon(
 def create_distillation(
     data: LossData,
     *,
-    teacher: str = "",
+    teacher: str = "",  # noqa: ARG001 - a setting of the loss to the user, but it is the objective that is given the model
     temperature: float = 4.0,
     alpha: float = 0.7,
     class_weights: ClassWeights = "balanced",
@@ -101,14 +102,14 @@ def create_distillation(
 
     Args:
         data: The training set.
-        teacher: Run directory of the teacher.
+        teacher: Run directory of the trained teacher, which the objective is given.
         temperature: Divides the scores of both before the softmax, above 0; the larger, the more the teacher's small
             probabilities count.
         alpha: Share of the teacher's term, in [0, 1]; the classes' cross-entropy has the rest.
         class_weights: Of the cross-entropy: `balanced` weighs each class by the inverse of its frequency; `none` weighs
             all samples alike.
     """
-    return DistillationLoss(temperature, alpha, weight=_weight(data, class_weights), teacher=teacher)
+    return DistillationLoss(temperature, alpha, weight=_weight(data, class_weights))
 
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -117,6 +118,7 @@ LOSSES: dict[str, Callable[..., nn.Module]] = {
     "distillation": create_distillation,
     "focal": create_focal,
     "label_smoothing": create_label_smoothing,
+    "physics_informed": create_physics_informed,
     "supcon": create_supcon,
 }
 """Name -> function, called as `create(data, *, settings...)` with what the loss may know of the training set."""

@@ -45,7 +45,6 @@ class DistillationLoss(nn.Module):
         temperature: T, divides the scores of both before the softmax, above 0.
         alpha: Share of the teacher's term, in [0, 1]; the classes' cross-entropy has the rest.
         weight: Class weights `[K]` of the cross-entropy; None weighs all samples alike.
-        teacher: Run directory of the teacher, for whoever loads it; the loss itself is given the teacher's scores.
 
     Raises:
         ConfigError: A value is impossible.
@@ -58,15 +57,13 @@ class DistillationLoss(nn.Module):
 
     weight: Tensor | None
 
-    def __init__(
-        self, temperature: float = 4.0, alpha: float = 0.7, *, weight: Tensor | None = None, teacher: str = ""
-    ) -> None:
+    def __init__(self, temperature: float = 4.0, alpha: float = 0.7, *, weight: Tensor | None = None) -> None:
         super().__init__()
         if not 0 < temperature < math.inf:
             raise ConfigError(f"loss.temperature must be above 0 and finite, got {temperature:g}")
         if not 0 <= alpha <= 1:
             raise ConfigError(f"loss.alpha must be from 0 to 1, got {alpha:g}")
-        self.temperature, self.alpha, self.teacher = temperature, alpha, teacher
+        self.temperature, self.alpha = temperature, alpha
         self.register_buffer("weight", weight)
 
     def forward(self, student_logits: Tensor, teacher_logits: Tensor, targets: Tensor) -> Tensor:

@@ -7,9 +7,11 @@ from torch import nn
 from raytrain.errors import ConfigError
 from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.distillation import DistillationLoss
+from raytrain.losses.physics_informed import PhysicsInformedLoss
 from raytrain.losses.supcon import SupConLoss
 from raytrain.objectives.contrastive import Contrastive
 from raytrain.objectives.distillation import Distillation
+from raytrain.objectives.physics_informed import PhysicsInformed
 from raytrain.objectives.supervised import Supervised
 
 __all__ = ["create_objective"]
@@ -41,4 +43,6 @@ def create_objective(criterion: nn.Module, *, teacher: nn.Module | None = None) 
         )
     if isinstance(criterion, ContrastiveCrossEntropy):
         return Contrastive(criterion)
+    if isinstance(criterion, PhysicsInformedLoss):
+        return PhysicsInformed(criterion)
     return Supervised(criterion)

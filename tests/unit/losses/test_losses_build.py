@@ -68,12 +68,12 @@ def test_supcon() -> None:
 def test_distillation() -> None:
     criterion = create_criterion("distillation", data=DATA, settings={})
     assert isinstance(criterion, DistillationLoss)
-    assert (criterion.teacher, criterion.temperature, criterion.alpha) == ("", 4.0, 0.7)
+    assert (criterion.temperature, criterion.alpha) == (4.0, 0.7)
     assert weights(criterion.weight) == BALANCED
     settings = {"teacher": "runs/7", "temperature": 2.0, "alpha": 0.5, "class_weights": "none"}
     other = create_criterion("distillation", data=DATA, settings=settings)
     assert isinstance(other, DistillationLoss)
-    assert (other.teacher, other.temperature, other.alpha, other.weight) == ("runs/7", 2.0, 0.5, None)
+    assert (other.temperature, other.alpha, other.weight) == (2.0, 0.5, None)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:

@@ -8,10 +8,14 @@ from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.distillation import DistillationLoss
 from raytrain.losses.focal import FocalLoss
+from raytrain.losses.physical_constraint import PhysicalConstraintLoss
+from raytrain.losses.physics_informed import PhysicsInformedLoss
 from raytrain.losses.supcon import SupConLoss
+from raytrain.losses.temporal_smoothness import TemporalSmoothnessLoss
 from raytrain.objectives.build import create_objective
 from raytrain.objectives.contrastive import Contrastive
 from raytrain.objectives.distillation import Distillation
+from raytrain.objectives.physics_informed import PhysicsInformed
 from raytrain.objectives.supervised import Supervised
 
 
@@ -26,6 +30,14 @@ def test_embeddings_make_a_contrastive_objective() -> None:
     criterion = ContrastiveCrossEntropy(LabelSmoothingCrossEntropy(), SupConLoss())
     objective = create_objective(criterion)
     assert isinstance(objective, Contrastive)
+    assert objective.criterion is criterion
+
+
+def test_physics_makes_a_physics_informed_objective() -> None:
+    physics = PhysicalConstraintLoss(temporal=TemporalSmoothnessLoss(hop_samples=4))
+    criterion = PhysicsInformedLoss(nn.CrossEntropyLoss(), physics)
+    objective = create_objective(criterion)
+    assert isinstance(objective, PhysicsInformed)
     assert objective.criterion is criterion
 
 
