@@ -63,7 +63,7 @@ def patch_dropout(patches: Tensor, *, probability: float = 0.1, generator: torch
     tensor([1., 1., 0., 1., 1., 1., 0., 0.])
     """
     check_share("probability", probability)
-    return patches.masked_fill(_per_patch(patches, generator=generator) < probability, 0.0)
+    return patches * (_per_patch(patches, generator=generator) >= probability)
 
 
 def patch_cutout(patches: Tensor, *, max_share: float = 0.2, generator: torch.Generator) -> Tensor:
@@ -90,7 +90,7 @@ def patch_cutout(patches: Tensor, *, max_share: float = 0.2, generator: torch.Ge
     length = whole_number(for_length, most + 1)
     start = whole_number(for_start, count - length + 1)
     position = torch.arange(count, device=patches.device)[:, None]
-    return patches.masked_fill((position >= start) & (position < start + length), 0.0)
+    return patches * ((position < start) | (position >= start + length))
 
 
 def patch_temporal_shift(patches: Tensor, *, max_share: float = 0.25, generator: torch.Generator) -> Tensor:
@@ -117,7 +117,7 @@ def patch_temporal_shift(patches: Tensor, *, max_share: float = 0.25, generator:
     (uniform,) = draw_uniform(patches, 1, generator=generator)
     shift = whole_number(uniform, 2 * most + 1) - most
     source = (torch.arange(count, device=patches.device)[:, None] - shift) % count
-    return patches.gather(1, source.expand_as(patches))
+    return _take(patches, _own(patches), source)
 
 
 def patch_permutation(patches: Tensor, *, share: float = 0.25, generator: torch.Generator) -> Tensor:
@@ -143,11 +143,10 @@ def patch_permutation(patches: Tensor, *, share: float = 0.25, generator: torch.
     tensor([0., 2., 4., 3., 1., 5.])
     """
     moved = round(check_share("share", share) * patches.shape[1])
-    order = _per_patch(patches, generator=generator).squeeze(-1).argsort(dim=1)
-    chosen = order[:, :moved]
-    source = torch.arange(patches.shape[1], device=patches.device).repeat(len(patches), 1)
+    chosen = _per_patch(patches, generator=generator).argsort(dim=1)[:, :moved]
+    source = torch.arange(patches.shape[1], device=patches.device)[:, None].repeat(len(patches), 1, 1)
     source.scatter_(1, chosen.sort(dim=1).values, chosen)
-    return patches.gather(1, source[..., None].expand_as(patches))
+    return _take(patches, _own(patches), source)
 
 
 def patch_jitter(patches: Tensor, *, std: float = 0.05, generator: torch.Generator) -> Tensor:
@@ -202,13 +201,28 @@ def patch_mixup(patches: Tensor, *, max_share: float = 0.5, generator: torch.Gen
     foreign = whole_number(uniform, most + 1)
     partners = draw_partners(patches, generator=generator)
     rank = _per_patch(patches, generator=generator).argsort(dim=1).argsort(dim=1)
-    mixed = torch.where(rank < foreign, patches[partners], patches)
+    sample = torch.where(rank < foreign, partners[:, None, None], _own(patches))
+    mixed = _take(patches, sample, torch.arange(count, device=patches.device)[:, None])
     return MixedPatches(mixed, partners, weight=1 - foreign.flatten().float() / count)
 
 
 def _per_patch(patches: Tensor, *, generator: torch.Generator) -> Tensor:
     """Return a uniform draw from [0, 1) per patch, float64 `[B, P, 1]`."""
     return draw_uniform(patches, patches.shape[1], generator=generator).squeeze(-1).transpose(0, 1)
+
+
+def _own(patches: Tensor) -> Tensor:
+    """Return the index of each sample, `[B, 1, 1]`."""
+    return torch.arange(len(patches), device=patches.device)[:, None, None]
+
+
+def _take(patches: Tensor, sample: Tensor, place: Tensor) -> Tensor:
+    """Return the patches of these samples and places, whose indices broadcast to `[B, P, 1]`.
+
+    Whole rows are copied, many times faster than `gather`, which looks up every value by itself.
+    """
+    rows = (sample * patches.shape[1] + place).flatten()
+    return patches.flatten(0, 1).index_select(0, rows).view_as(patches)
 
 
 def _most(patches: Tensor, max_share: float) -> int:
