@@ -62,7 +62,8 @@ def compute_auroc(probabilities: Tensor, targets: Tensor) -> float:
     """Return the area under the ROC curve of each class against the rest, averaged over classes alike.
 
     The area is the probability that a random sample of the class has a higher probability of it than a random
-    sample of the rest, ties counting half (Hanley and McNeil 1982; Fawcett 2006, section 8). It is counted in
+    sample of the rest, ties counting half (Hanley and McNeil 1982; Fawcett 2006, "An introduction to ROC analysis",
+    on several classes). It is counted in
     integers, so it is exact. A class without samples, or with all of them, has no area and is left out of the
     mean; where that leaves none (all targets are one class) the result is NaN.
 

@@ -16,7 +16,7 @@ CLASSES = 4
 
 
 def reference(probabilities: NDArray[np.float64], targets: NDArray[np.int64], bins: int) -> float:
-    """Guo et al. 2017, equations 2 and 3, bin by bin."""
+    """Guo et al. 2017, equation 3, bin by bin."""
     confidences, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
     error = 0.0
     for m in range(1, bins + 1):
