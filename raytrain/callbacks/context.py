@@ -46,5 +46,7 @@ class CallbackContext:
         if monitor is None and mode is None:
             return self.monitor, self.mode
         if monitor is None or mode is None:
-            raise ConfigError(f"monitor and mode must be given together or not at all, got {monitor!r} and {mode!r}")
+            raise ConfigError(
+                f"callbacks: monitor and mode must be given together or not at all, got {monitor!r} and {mode!r}"
+            )
         return monitor, mode

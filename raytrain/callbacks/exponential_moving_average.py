@@ -96,7 +96,7 @@ class ExponentialMovingAverage(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore them; the average is taken up when the run starts."""
-        self._updates, self._saved = state["updates"], state["average"]
+        self._updates, self._saved, self._model = state["updates"], state["average"], None
 
 
 def _parts(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
