@@ -1,6 +1,6 @@
 """Losses: one file per loss, a pure function and a thin module, and the table that names them."""
 
-from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.losses.build import create_criterion
 from raytrain.losses.class_weights import compute_class_weights
 from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
@@ -15,7 +15,6 @@ from raytrain.losses.supcon import SupConLoss
 from raytrain.losses.temporal_smoothness import TemporalSmoothnessLoss
 
 __all__ = [
-    "LOSSES",
     "ContrastiveCrossEntropy",
     "DistillationLoss",
     "FocalLoss",
