@@ -30,8 +30,8 @@ def supcon_loss(embeddings: Tensor, targets: Tensor, *, temperature: float = 0.1
         targets: Class indices, int64 `[B]`.
         temperature: T, above 0.
 
-    >>> near, far = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0, 1])
-    >>> supcon_loss(near, far, temperature=1.0)
+    >>> embeddings, targets = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 0, 1])
+    >>> supcon_loss(embeddings, targets, temperature=1.0)
     tensor(0.3133)
     """
     # Autocast would multiply in half precision, and the temperature then magnifies the rounding.
