@@ -49,8 +49,8 @@ def check_samples(samples: int, minimum: int, *, remedy: str) -> None:
 
 
 def check_signal(signal: Tensor) -> None:
-    """Raise DataError unless `signal` is `[B, C, T]` of a precision that Fourier transforms have everywhere."""
-    if signal.ndim != 3 or signal.dtype not in (torch.float32, torch.float64):
+    """Raise DataError unless `signal` is `[B, C, T]`, T > 0, of a precision that Fourier transforms have everywhere."""
+    if signal.ndim != 3 or not signal.shape[-1] or signal.dtype not in (torch.float32, torch.float64):
         raise DataError(
             "time-frequency transforms take signals [batch, channels, samples] of float32 or float64, "
             f"got {list(signal.shape)} of {str(signal.dtype).removeprefix('torch.')}"

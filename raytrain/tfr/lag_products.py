@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,6 +35,9 @@ def smoothed_lag_products(analytic: Tensor, *, lag_window: Tensor, time_window: 
         """Return the values at n + u + shift as a view `[..., T', G]`."""
         return values[..., first + shift : first + shift + span].unfold(-1, width, hop)
 
-    weights = time_window.to(analytic.dtype)
-    products = [(around(padded, lag) * around(conjugate, -lag)) @ weights for lag in range(lags)]
-    return torch.stack(products, dim=-2) * lag_window[:, None]
+    weights = (lag_window[:, None] * time_window).to(analytic.dtype)
+    # The result as a whole first: small results kept between the large products would leave holes in the heap.
+    products = analytic.new_empty(*analytic.shape[:-1], lags, (samples - 1) // hop + 1)
+    for lag, weight in enumerate(weights):
+        products[..., lag, :] = (around(padded, lag) * around(conjugate, -lag)) @ weight
+    return products

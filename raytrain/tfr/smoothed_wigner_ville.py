@@ -36,9 +36,9 @@ def smoothed_pseudo_wvd(
     Source: P. Flandrin, "Some features of time-frequency representations of multicomponent signals", ICASSP 1984;
     F. Auger, P. Flandrin, P. Goncalves, O. Lemoine, "Time-Frequency Toolbox", CNRS and Rice University, 1996.
 
-    Memory, gradients not recorded: beside the signal and the image, one more image and about four arrays of
-    T time_window_length / hop complex values per channel (one lag is worked on at a time). A window of 20 480 samples
-    at the defaults needs less than 4 MB. `tests/unit/tfr/test_transform_memory.py` measures it.
+    Memory, gradients not recorded: at most six times the image, eight times the signal, and three arrays of
+    T time_window_length / hop complex values per channel, as one lag is worked on at a time. A window of 20 480
+    samples at the defaults (float32) needs less than 4 MB. `tests/unit/tfr/test_transform_memory.py` measures it.
 
     >>> time = torch.arange(512)
     >>> two_tones = torch.cos(2 * torch.pi * 0.1 * time) + torch.cos(2 * torch.pi * 0.3 * time)

@@ -47,9 +47,9 @@ def cwt(
     Source: C. Torrence, G. P. Compo, "A practical guide to wavelet analysis", Bulletin of the American Meteorological
     Society 79(1), 1998.
 
-    Memory, gradients not recorded: beside the signal and the image, about 50 MB or what one row of the batch needs:
-    rows are worked on in groups of at most 2^20 complex coefficients. `tests/unit/tfr/test_transform_memory.py`
-    measures it on windows of 20 480 samples.
+    Memory, gradients not recorded: at most three times the image, twelve times the signal, and 64 MB (float32): rows
+    are worked on in groups of at most 2^20 complex coefficients, never less than one row of the batch.
+    `tests/unit/tfr/test_transform_memory.py` measures it on windows of 20 480 samples.
 
     >>> tone = 3 * torch.cos(2 * torch.pi * 1000 * torch.arange(2048) / 12_000)
     >>> rows = torch.tensor([500.0, 1000.0, 2000.0])

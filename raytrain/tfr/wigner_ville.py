@@ -32,9 +32,9 @@ def wvd(signal: Tensor, *, frequency_bins: int = 128, hop: int = 32) -> Tensor:
     Two components interfere: halfway between them in time and frequency lies a cross-term of twice their geometric
     mean that oscillates at their difference. A tone of amplitude A has about A^2 on its row.
 
-    Memory, gradients not recorded: beside the signal and the image, one more image and about six times the analytic
-    signal. No array of T x T or of all lags at all samples is formed: a window of 20 480 samples at the defaults
-    (image 328 kB) needs less than 4 MB. `tests/unit/tfr/test_transform_memory.py` measures it.
+    Memory, gradients not recorded: at most six times the image and eight times the signal, with the image. One lag is
+    worked on at a time, so no array of T x T or of all lags at all samples is formed: a window of 20 480 samples at
+    the defaults (float32, image 328 kB) needs less than 3 MB. `tests/unit/tfr/test_transform_memory.py` measures it.
 
     >>> tone = torch.cos(2 * torch.pi * 0.125 * torch.arange(256))
     >>> image = wvd(tone[None, None], frequency_bins=64, hop=16)
