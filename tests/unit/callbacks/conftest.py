@@ -1,15 +1,23 @@
-"""A run as callbacks see it, told by its metrics."""
+"""A run as callbacks see it, told by its metrics; and a real one, small."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 
-from raytrain.types import Callback, FitState, Progress
+from raytrain.engine.precision import Precision
+from raytrain.engine.seeding import seed_everything
+from raytrain.engine.training import Training
+from raytrain.objectives.supervised import Supervised
+from raytrain.optim.schedule import Schedule
+from raytrain.types import Batch, Callback, FitState, Progress
+
+CPU = torch.device("cpu")
 
 
 def make_state(*, is_writer: bool = True) -> FitState:
@@ -42,6 +50,67 @@ def tell(callback: Callback, state: FitState, epochs: Sequence[Mapping[str, floa
     return len(state.history)
 
 
+class Batches:
+    """Random samples of three classes in four batches of five and a short one; another order each epoch."""
+
+    def __init__(self, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.inputs = torch.randn(23, 1, 6, generator=generator)
+        self.targets = torch.randint(3, (23,), generator=generator)
+        self.global_sizes = [5, 5, 5, 5, 3]
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.global_sizes)
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.randperm(23, generator=torch.Generator().manual_seed(self._epoch))
+        for indices in torch.split(order, self.global_sizes):
+            yield Batch(self.inputs[indices], self.targets[indices], {"recording": indices % 4})
+
+
+class Untouched(LRScheduler):
+    """Leaves the learning rates alone."""
+
+    def get_lr(self) -> list[float | torch.Tensor]:
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+
+def make_training(
+    callbacks: Callable[[torch.optim.Optimizer], Sequence[Callback]],
+    *,
+    epochs: int = 4,
+    max_grad_norm: float | None = 0.5,
+    lr: float = 0.05,
+    scaler: torch.amp.GradScaler | None = None,
+) -> Training:
+    """Return a run of a perceptron with BatchNorm and dropout, five steps per epoch, made anew from fixed seeds."""
+    seed_everything(3)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Dropout(0.3), nn.Linear(5, 3))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    precision = Precision("fp32", CPU)
+    if scaler is not None:
+        precision.scaler = scaler
+    return Training(
+        model=model,
+        objective=Supervised(nn.CrossEntropyLoss()),
+        train=Batches(1),
+        validation=Batches(2),
+        optimizer=optimizer,
+        schedule=Schedule(Untouched(optimizer), "step"),
+        precision=precision,
+        device=CPU,
+        epochs=epochs,
+        num_classes=3,
+        num_recordings=4,
+        max_grad_norm=max_grad_norm,
+        callbacks=callbacks(optimizer),
+    )
+
+
 @pytest.fixture(scope="session")
 def fit_state() -> Callable[..., FitState]:
     """Make the state of a run that begins."""
@@ -52,3 +121,9 @@ def fit_state() -> Callable[..., FitState]:
 def told() -> Callable[..., Any]:
     """Tell a callback a run."""
     return tell
+
+
+@pytest.fixture(scope="session")
+def training() -> Callable[..., Training]:
+    """Assemble a real run."""
+    return make_training
