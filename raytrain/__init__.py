@@ -9,11 +9,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from raytrain.trainers import Trainer
     from raytrain.tuning.api import load_result, train, tune
 
-__all__ = ["load_result", "train", "tune"]
+__all__ = ["Trainer", "load_result", "train", "tune"]
 
-_HOMES = {"load_result": "raytrain.tuning.api", "train": "raytrain.tuning.api", "tune": "raytrain.tuning.api"}
+_HOMES = {
+    "Trainer": "raytrain.trainers",
+    "load_result": "raytrain.tuning.api",
+    "train": "raytrain.tuning.api",
+    "tune": "raytrain.tuning.api",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from raytrain.cli.components import components
 from raytrain.cli.data import data_app
 from raytrain.cli.results import results
 from raytrain.cli.train import train
@@ -28,6 +29,7 @@ app.add_typer(data_app, name="data")
 app.command()(tune)
 app.command()(train)
 app.command()(results)
+app.command()(components)
 
 
 def _version(value: bool) -> None:

@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ConfigDict, ValidationError, create_model
+from torch import nn
 
+from raytrain.callbacks.build import create_callback
+from raytrain.callbacks.context import CallbackContext
 from raytrain.callbacks.early_stopping import EarlyStopping
-from raytrain.config.schema import Part, TrainConfig
+from raytrain.config.load import load_yaml, validate
+from raytrain.config.parts import augmentation_steps
+from raytrain.config.schema import TrainConfig
 from raytrain.data.loaders import WindowLoader
 from raytrain.data.segments import PartName
 from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
+from raytrain.engine.checkpoint import evaluated_weights, read_checkpoint
 from raytrain.engine.precision import Precision, choose_device
 from raytrain.engine.training import Training
-from raytrain.errors import ConfigError, nearest
-from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.errors import ConfigError
+from raytrain.losses.build import create_criterion
 from raytrain.losses.loss_data import LossData
-from raytrain.models.build import MODELS
 from raytrain.models.build import create_model as create_network
-from raytrain.objectives.supervised import Supervised
-from raytrain.optim.build import OPTIMIZERS, SCHEDULES, create_optimizer, create_schedule
+from raytrain.objectives.build import create_objective
+from raytrain.optim.build import create_optimizer, create_schedule
 from raytrain.optim.schedule import RunLength
-from raytrain.types import Callback
+from raytrain.tfr.build import create_transform
+from raytrain.types import BatchTransform, Callback
 
-__all__ = ["build_training", "check_parts", "evaluation_loader", "loss_data", "stopping_callbacks"]
-
-_TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
-    "model": MODELS,
-    "loss": LOSSES,
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-}
-
-
-def check_parts(config: TrainConfig) -> None:
-    """Check the name of each part and its settings against the part's own signature.
-
-    Raises:
-        ConfigError: One report of every unknown name, unknown setting and value of the wrong type; or what the model
-            itself refuses.
-    """
-    problems = [
-        problem for field, table in _TABLES.items() for problem in _part_problems(field, getattr(config, field), table)
-    ]
-    if problems:
-        raise ConfigError("\n  ".join(problems))
-    _check_model(config)
+__all__ = [
+    "build_training",
+    "build_transforms",
+    "evaluation_loader",
+    "further_callbacks",
+    "loss_data",
+    "stopping_callbacks",
+]
 
 
 def build_training(
@@ -79,30 +68,18 @@ def build_training(
     device = choose_device(config.device)
     windows = Windows(store, train, config.windows, device=device)
     loader = WindowLoader(
-        windows,
-        batch_size=config.batch_size,
-        shuffle=True,
-        seed=config.seed,
-        rank=rank,
-        world_size=world_size,
+        windows, batch_size=config.batch_size, shuffle=True, seed=config.seed, rank=rank, world_size=world_size
     )
-    model = create_network(
-        config.model.name,
-        in_channels=len(store.channels),
-        num_classes=len(store.classes),
-        settings=config.model.settings,
-    ).to(device)
-    criterion = create_criterion(
-        config.loss.name,
-        settings=config.loss.settings,
-        targets=torch.from_numpy(windows.targets),
-        num_classes=len(store.classes),
-    )
+    model = _network(config, store).to(device)
     optimizer = create_optimizer(config.optimizer.name, model, settings=config.optimizer.settings)
     length = RunLength(math.ceil(len(loader) / config.accumulation_steps), config.epochs)
+    criterion = create_criterion(
+        config.loss.name, data=loss_data(config, store, windows), settings=config.loss.settings
+    )
+    objective = create_objective(criterion, teacher=_teacher(config, store)).to(device)
     return Training(
         model=model,
-        objective=Supervised(criterion).to(device),
+        objective=objective,
         train=loader,
         validation=None
         if validation is None
@@ -116,9 +93,24 @@ def build_training(
         num_recordings=len(store.recording_ids),
         accumulation_steps=config.accumulation_steps,
         max_grad_norm=config.max_grad_norm,
+        transforms=build_transforms(config, sample_rate_hz=store.fs_hz, model=model, objective=objective),
         seed=config.seed,
         callbacks=callbacks,
     )
+
+
+def build_transforms(
+    config: TrainConfig, *, sample_rate_hz: float, model: nn.Module, objective: nn.Module
+) -> list[BatchTransform]:
+    """Return what batches go through: augmentation of signals, the time-frequency transform, augmentation of images."""
+    steps = augmentation_steps(config)
+    for step in steps:
+        step.bind(model, objective)
+    transforms: list[BatchTransform] = [step for step in steps if step.domain == "signal"]
+    if config.tfr.name != "none":
+        tfr = create_transform(config.tfr.name, sample_rate_hz=sample_rate_hz, settings=config.tfr.settings)
+        transforms.append(tfr)
+    return [*transforms, *(step for step in steps if step.domain == "image")]
 
 
 def loss_data(config: TrainConfig, store: SegmentStore, windows: Windows) -> LossData:
@@ -162,36 +154,54 @@ def stopping_callbacks(config: TrainConfig) -> list[Callback]:
     ]
 
 
-def _check_model(config: TrainConfig) -> None:
-    """Let the model itself refuse impossible settings and windows; on the meta device it holds no memory."""
-    with torch.device("meta"):
-        model = create_network(config.model.name, in_channels=1, num_classes=2, settings=config.model.settings)
-    shortest = getattr(model, "minimum_length", 0)
-    if config.windows.length < shortest:
+def further_callbacks(config: TrainConfig, directory: Path, *, console: Any = None) -> list[Callback]:  # noqa: ANN401 - rich's Console, or none
+    """Return the callbacks that the configuration names, in its order; what they write goes into `directory`.
+
+    Raises:
+        ConfigError: One of them cannot be had as asked.
+    """
+    context = CallbackContext(
+        directory=directory, monitor=config.metric, mode=config.direction, epochs=config.epochs, console=console
+    )
+    return [create_callback(name, context=context, settings=one) for name, one in config.callbacks.items()]
+
+
+def _network(config: TrainConfig, store: SegmentStore) -> nn.Module:
+    return create_network(
+        config.model.name,
+        in_channels=len(store.channels),
+        num_classes=len(store.classes),
+        settings=config.model.settings,
+    )
+
+
+def _teacher(config: TrainConfig, store: SegmentStore) -> nn.Module | None:
+    """Return the trained model that the loss names, from its run's directory; None where it names none."""
+    named = config.loss.settings.get("teacher")
+    if not named:
+        return None
+    directory = Path(named)
+    checkpoint = next((path for name in ("best.pt", "checkpoint.pt") if (path := directory / name).is_file()), None)
+    if checkpoint is None:
         raise ConfigError(
-            f"windows.length: {config.windows.length} samples are too few for model '{config.model.name}' with these "
-            f"settings, which needs {shortest}"
+            f"loss.teacher: {directory} has no best.pt or checkpoint.pt; name the folder of a training run, or the "
+            "'best' folder of a sweep"
         )
-
-
-def _part_problems(field: str, part: Part, table: Mapping[str, Callable[..., Any]]) -> Iterator[str]:
-    if part.name not in table:
-        yield f"{field}.name: '{part.name}' is unknown; {nearest(part.name, table)}"
-        return
-    keywords = {
-        name: parameter
-        for name, parameter in inspect.signature(table[part.name], eval_str=True).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    }
-    for name in [name for name in part.settings if name not in keywords]:
-        yield f"{field}.{name}: '{part.name}' has no such setting; {nearest(name, keywords)}"
-    fields: dict[str, Any] = {
-        name: (parameter.annotation, ...) for name, parameter in keywords.items() if name in part.settings
-    }
-    checker = create_model(f"{part.name} settings", __config__=ConfigDict(strict=True), **fields)
+    taught = validate(TrainConfig, load_yaml(directory / "config.yaml"), where=str(directory / "config.yaml"))
+    for field in ("input", "envelope_band_hz", "sample_rate_hz", "normalize"):
+        theirs, ours = getattr(taught.windows, field), getattr(config.windows, field)
+        if theirs != ours:
+            raise ConfigError(f"loss.teacher: the teacher saw windows.{field} {theirs}, and this run has {ours}")
+    if taught.tfr != config.tfr:
+        raise ConfigError(
+            f"loss.teacher: the teacher saw tfr '{taught.tfr.name}', and this run has '{config.tfr.name}'"
+        )
+    teacher = _network(taught, store)
     try:
-        # As JSON, where strict takes a list for a tuple and 1 for 1.0 but not "1" for 1: the part gets what was given.
-        checker.model_validate_json(json.dumps({name: part.settings[name] for name in fields}, default=str))
-    except ValidationError as error:
-        for problem in error.errors():
-            yield f"{field}.{'.'.join(map(str, problem['loc']))}: {problem['msg']} (got {problem['input']!r})"
+        teacher.load_state_dict(evaluated_weights(read_checkpoint(checkpoint)))
+    except RuntimeError as error:
+        raise ConfigError(
+            f"loss.teacher: the model of {directory} does not fit {len(store.channels)} channels and "
+            f"{len(store.classes)} classes; use a teacher of the same channels and classes"
+        ) from error
+    return teacher

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from raytrain.errors import ConfigError, nearest
 
-__all__ = ["apply_overrides", "dump_yaml", "load_yaml", "parse_overrides", "validate"]
+__all__ = ["apply_overrides", "dump_settings", "dump_yaml", "load_yaml", "parse_overrides", "validate"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -60,6 +61,15 @@ def load_yaml(path: Path) -> dict[str, Any]:
 def dump_yaml(config: BaseModel) -> str:
     """Return a configuration as YAML that `load_yaml` reads back."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def dump_settings(settings: Mapping[str, Any]) -> str:
+    """Return plain settings as YAML, tuples as lists.
+
+    >>> print(dump_settings({"optimizer": {"name": "adamw", "betas": (0.9, 0.999)}}), end="")
+    optimizer: {name: adamw, betas: [0.9, 0.999]}
+    """
+    return yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, default_flow_style=None, width=100)
 
 
 def parse_overrides(assignments: list[str]) -> dict[str, Any]:

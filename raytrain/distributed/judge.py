@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from raytrain.config.build import build_training, evaluation_loader
+from raytrain.config.build import build_training, evaluation_loader, further_callbacks
 from raytrain.config.schema import TrainConfig
 from raytrain.data.segments import PartName
 from raytrain.data.store import SegmentStore
@@ -49,16 +51,21 @@ def judge(
     return {part: _judged(config, store, training, part) for part in parts}
 
 
-def refit(config: TrainConfig, *, store: SegmentStore, epochs: int) -> tuple[dict[str, Any], Judgement]:
+def refit(
+    config: TrainConfig, *, store: SegmentStore, epochs: int, directory: Path
+) -> tuple[dict[str, Any], Judgement]:
     """Train on training and validation parts together for `epochs` epochs of the planned schedule, and test that.
 
-    There is no validation part left to stop early by, so the number of epochs is that of the best checkpoint.
+    There is no validation part left to stop early by, so the number of epochs is that of the best checkpoint. What the
+    configuration's callbacks write goes into `directory`.
 
     Returns:
         The run's snapshot and its judgement on the test part.
     """
-    training = _seeded(config, store, train=("train", "validation"), callbacks=[_StopAfter(epochs)])
-    snapshot = fit(training).snapshot()
+    callbacks = [_StopAfter(epochs), *further_callbacks(config, directory)]
+    training = _seeded(config, store, train=("train", "validation"), callbacks=callbacks)
+    snapshot = copy.deepcopy(fit(training).snapshot())
+    training.model.load_state_dict(evaluated_weights(snapshot))
     return snapshot, _judged(config, store, training, "test")
 
 

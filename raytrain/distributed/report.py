@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ray import train
 
-from raytrain.callbacks.early_stopping import improves
+from raytrain.callbacks.early_stopping import improves, monitored
 from raytrain.engine.checkpoint import write_checkpoint
 from raytrain.types import Callback, FitState
 
@@ -23,6 +23,9 @@ class RayReport(Callback):
     Args:
         monitor: Metric key.
         mode: Whether a lower (`min`) or a higher (`max`) value is better.
+
+    Raises:
+        ConfigError: In the first epoch, when the run does not report `monitor`.
     """
 
     def __init__(self, *, monitor: str, mode: Literal["min", "max"]) -> None:
@@ -33,9 +36,10 @@ class RayReport(Callback):
     def on_checkpoint(self, state: FitState) -> None:
         """Report; ranks wait for each other here, so all of them call it."""
         metrics = {**state.metrics, "epoch": state.progress.epoch}
-        improved = improves(state.metrics[self.monitor], self.best, mode=self.mode)
+        value = monitored(state.metrics, self.monitor)
+        improved = improves(value, self.best, mode=self.mode)
         if improved:
-            self.best = state.metrics[self.monitor]
+            self.best = value
         with tempfile.TemporaryDirectory() as folder:
             checkpoint = None
             if improved and state.is_writer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,10 +16,11 @@ from ray.train.torch import TorchTrainer, get_device
 from rich.console import Console
 
 from raytrain.callbacks.epoch_table import EpochTable
-from raytrain.callbacks.metric_logger import MetricLogger
+from raytrain.callbacks.metric_logger import MetricLogger, read_metrics
 from raytrain.callbacks.model_checkpoint import ModelCheckpoint
-from raytrain.config.build import build_training, check_parts, stopping_callbacks
+from raytrain.config.build import build_training, further_callbacks, stopping_callbacks
 from raytrain.config.load import dump_yaml
+from raytrain.config.parts import check_parts
 from raytrain.config.schema import TrainConfig
 from raytrain.data.dataset import read_and_split
 from raytrain.data.preprocess import prepare
@@ -134,7 +134,8 @@ def _train_here(config: TrainConfig, store: SegmentStore, directory: Path, conso
     seed_everything(config.seed)
     callbacks = [
         *stopping_callbacks(config),
-        ModelCheckpoint(directory, monitor=config.metric, mode=config.direction),
+        *further_callbacks(config, directory, console=console),
+        ModelCheckpoint(directory, monitor=config.metric, mode=config.direction, save_best_only=False),
         MetricLogger(directory / "metrics.jsonl"),
         EpochTable(console, monitor=config.metric, epochs=config.epochs),
     ]
@@ -174,9 +175,11 @@ def _train_worker(settings: dict[str, Any]) -> None:
         torch.cuda.set_device(device)
     seed_everything(config.seed)
     context = get_context()
+    log = Path(settings["log"])
     callbacks = [
         *stopping_callbacks(config),
-        MetricLogger(Path(settings["log"])),
+        *further_callbacks(config, log.parent),
+        MetricLogger(log),
         RayReport(monitor=config.metric, mode=config.direction),
     ]
     fit(
@@ -193,7 +196,7 @@ def _train_worker(settings: dict[str, Any]) -> None:
 def _finished(config: TrainConfig, store: SegmentStore, split: Split, directory: Path) -> TrainResult:
     snapshot = read_checkpoint(directory / "best.pt")
     judgements = judge(config, store=store, snapshot=snapshot, parts=("validation", "test"))
-    history = _history(directory / "metrics.jsonl")
+    history = read_metrics(directory / "metrics.jsonl")
     write_json(
         directory / "result.json",
         {
@@ -214,10 +217,6 @@ def _finished(config: TrainConfig, store: SegmentStore, split: Split, directory:
         history=history,
         judgements=judgements,
     )
-
-
-def _history(path: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def _innermost(error: BaseException) -> str:

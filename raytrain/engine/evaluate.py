@@ -52,7 +52,7 @@ def evaluate(
             on_device = transformed(batch.to(device), applied, progress, generator)
             with precision.autocast():
                 loss = objective(model, on_device, progress)
-            recordings = on_device.conditions.get("recording")
+            recordings = on_device.conditions["recording"] if tracker.num_recordings else None
             tracker.update(loss.logits, on_device.targets, recordings=recordings, loss=loss.total)
     sum_over_workers(*tracker.tensors())
     return tracker

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from raytrain.config.build import check_parts
 from raytrain.config.load import apply_overrides, validate
+from raytrain.config.parts import check_parts
 from raytrain.config.schema import Part, TrainConfig
 from raytrain.config.space import Choice, Distribution, Grid, IntUniform, LogUniform, SpaceConfig, Uniform
 from raytrain.errors import ConfigError, nearest

@@ -78,8 +78,9 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
 
     def _begin(self, point: Point, snapshot: dict[str, Any] | None = None) -> None:
         # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
-        others = [peer.begin.remote(point, snapshot) for peer in self._peers]
-        self._worker.begin(point, snapshot=snapshot)
+        directory = Path(self.logdir)
+        others = [peer.begin.remote(point, directory, snapshot) for peer in self._peers]
+        self._worker.begin(point, directory=directory, snapshot=snapshot)
         ray.get(others)
 
 
@@ -94,8 +95,8 @@ class _Peer:
     def join(self, address: str) -> None:
         join(address, rank=self._rank, world_size=self._world_size)
 
-    def begin(self, point: Point, snapshot: dict[str, Any] | None) -> None:
-        self._worker.begin(point, snapshot=snapshot)
+    def begin(self, point: Point, directory: Path, snapshot: dict[str, Any] | None) -> None:
+        self._worker.begin(point, directory=directory, snapshot=snapshot)
 
     def advance(self) -> None:
         self._worker.advance()

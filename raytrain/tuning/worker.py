@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from raytrain.callbacks.early_stopping import improves
-from raytrain.config.build import build_training, stopping_callbacks
+from raytrain.config.build import build_training, further_callbacks, stopping_callbacks
 from raytrain.config.space import SpaceConfig
 from raytrain.data.store import SegmentStore, store_key
 from raytrain.engine.fit import Run
@@ -42,8 +43,8 @@ class Worker:
         self._run: Run | None = None
         self._best: float | None = None
 
-    def begin(self, point: Point, *, snapshot: Mapping[str, Any] | None = None) -> None:
-        """Set up the run of `point`, from its start or from a snapshot of it."""
+    def begin(self, point: Point, *, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
+        """Set up the run of `point`, from its start or from a snapshot of it; its callbacks write into `directory`."""
         self.end()
         config = train_config(self._space, point)
         torch.set_num_threads(config.threads)
@@ -51,7 +52,7 @@ class Worker:
         training = build_training(
             config,
             self._fetch(store_key(config.windows)),
-            callbacks=stopping_callbacks(config),
+            callbacks=[*stopping_callbacks(config), *further_callbacks(config, directory)],
             rank=self._rank,
             world_size=self._world_size,
         )

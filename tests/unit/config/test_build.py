@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from raytrain.callbacks.early_stopping import EarlyStopping
-from raytrain.config.build import build_training, check_parts, evaluation_loader, stopping_callbacks
+from raytrain.config.build import build_training, evaluation_loader, stopping_callbacks
+from raytrain.config.parts import check_parts
 from raytrain.config.schema import TrainConfig
 from raytrain.data.store import SegmentStore
 from raytrain.engine.fit import fit
@@ -75,8 +76,8 @@ def test_the_defaults_are_good() -> None:
     ("settings", "problem"),
     [
         ({"model": {"name": "wdnn"}}, "model.name: 'wdnn' is unknown; did you mean 'wdcnn'?"),
-        ({"loss": {"name": "zzz"}}, "loss.name: 'zzz' is unknown; valid: cross_entropy"),
-        ({"optimizer": {"name": "adam"}}, "optimizer.name: 'adam' is unknown; did you mean 'adamw'?"),
+        ({"loss": {"name": "zzz"}}, "loss.name: 'zzz' is unknown; valid: ce, cross_entropy"),
+        ({"optimizer": {"name": "adamm"}}, "optimizer.name: 'adamm' is unknown; did you mean 'adam'?"),
         ({"schedule": {"name": "warmup_cosin"}}, "schedule.name: 'warmup_cosin' is unknown; did you mean 'warmup_cosine'?"),
         ({"model": {"dropuot": 0.1}}, "model.dropuot: 'wdcnn' has no such setting; did you mean 'dropout'?"),
         (

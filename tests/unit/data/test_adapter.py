@@ -62,7 +62,9 @@ def test_the_epoch_is_announced_to_the_loader_or_its_sampler() -> None:
     loader = Announced([(INPUTS, TARGETS)])
     BatchAdapter(loader).set_epoch(3)
     assert loader.epoch == 3
-    sampler = torch.utils.data.DistributedSampler(TensorDataset(INPUTS), num_replicas=1, rank=0, shuffle=True)
+    sampler: torch.utils.data.DistributedSampler[int] = torch.utils.data.DistributedSampler(
+        TensorDataset(INPUTS), num_replicas=1, rank=0, shuffle=True
+    )
     BatchAdapter(DataLoader(TensorDataset(INPUTS), sampler=sampler)).set_epoch(4)
     assert sampler.epoch == 4
     BatchAdapter([(INPUTS, TARGETS)]).set_epoch(5)

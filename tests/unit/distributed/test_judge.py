@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -91,7 +93,7 @@ def test_judging_leaves_the_snapshot_as_it_is(store: SegmentStore) -> None:
 
 
 def test_a_refit_learns_from_all_but_the_test_part_for_the_epochs_asked(store: SegmentStore) -> None:
-    snapshot, judgement = refit(CONFIG, store=store, epochs=2)
+    snapshot, judgement = refit(CONFIG, store=store, directory=Path(), epochs=2)
     # 81 windows in 10 batches of 8, the last of 9 so that no window is left alone.
     assert (snapshot["epoch"], snapshot["step"]) == (2, 20)
     assert snapshot["stop_reason"] == "planned to end after 2 epochs"
@@ -101,14 +103,17 @@ def test_a_refit_learns_from_all_but_the_test_part_for_the_epochs_asked(store: S
 
 def test_a_refit_follows_the_schedule_that_was_planned(store: SegmentStore) -> None:
     # Stopped early, it ends at the learning rate the run had there, not at the schedule's end.
-    rates = [refit(CONFIG, store=store, epochs=epochs)[0]["history"][-1]["train/lr"] for epochs in (1, 2, 4)]
-    whole = refit(CONFIG, store=store, epochs=4)[0]["history"]
+    rates = [
+        refit(CONFIG, store=store, directory=Path(), epochs=epochs)[0]["history"][-1]["train/lr"]
+        for epochs in (1, 2, 4)
+    ]
+    whole = refit(CONFIG, store=store, directory=Path(), epochs=4)[0]["history"]
     assert rates == [whole[0]["train/lr"], whole[1]["train/lr"], whole[3]["train/lr"]]
     assert rates[0] > rates[1] > rates[2]
 
 
 def test_a_refit_repeats_under_its_seed(store: SegmentStore) -> None:
-    first, again = (refit(CONFIG, store=store, epochs=2)[1].metrics for _ in range(2))
+    first, again = (refit(CONFIG, store=store, directory=Path(), epochs=2)[1].metrics for _ in range(2))
     assert first == again
     other = CONFIG.model_copy(update={"seed": 1})
-    assert refit(other, store=store, epochs=2)[1].metrics != first
+    assert refit(other, store=store, directory=Path(), epochs=2)[1].metrics != first

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raytrain.config.build import check_parts
+from raytrain.config.parts import check_parts
 from raytrain.config.load import load_yaml
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.api import find_space

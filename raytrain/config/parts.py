@@ -1,0 +1,130 @@
+"""Every part that a configuration can name, and whether what it says of them can be met."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from raytrain.augment.augmentation import Augmentation
+from raytrain.augment.build import AUGMENTATIONS, create_augmentation
+from raytrain.callbacks.build import CALLBACKS
+from raytrain.config.schema import Part, TrainConfig
+from raytrain.errors import ConfigError, nearest
+from raytrain.losses.build import LOSSES
+from raytrain.models.build import MODELS
+from raytrain.models.build import create_model as create_network
+from raytrain.optim.build import OPTIMIZERS, SCHEDULES
+from raytrain.tfr.build import TRANSFORMS
+
+__all__ = ["TABLES", "augmentation_steps", "check_parts", "settings_of"]
+
+
+def _no_transform() -> None:
+    """No transform: the model sees the signal itself."""
+
+
+TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "model": MODELS,
+    "loss": LOSSES,
+    "augmentation": AUGMENTATIONS,
+    "tfr": {"none": _no_transform, **TRANSFORMS},
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "callbacks": CALLBACKS,
+}
+"""Field of `TrainConfig` -> name of a part -> what makes it."""
+
+_UNMIXED = ("physics_informed", "supcon")
+"""Losses that need one class per sample."""
+
+
+def settings_of(part: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return what can be set of a part: its parameters with a default; those without are given by the run."""
+    parameters = inspect.signature(part, eval_str=True).parameters
+    return {name: one for name, one in parameters.items() if one.default is not one.empty}
+
+
+def augmentation_steps(config: TrainConfig) -> list[Augmentation]:
+    """Return the augmentations of a run, in order.
+
+    Raises:
+        ConfigError: A setting of one is impossible.
+    """
+    whole = create_augmentation(config.augmentation.name, settings=config.augmentation.settings)
+    return list(getattr(whole, "steps", [whole]))
+
+
+def check_parts(config: TrainConfig) -> None:
+    """Check the name of each part and its settings against the part's own signature, and that the parts fit together.
+
+    Raises:
+        ConfigError: One report of every unknown name, unknown setting and value of the wrong type; or of parts that
+            cannot work together; or what a part itself refuses.
+    """
+    named = [(field, part) for field in TABLES if isinstance(part := getattr(config, field), Part)]
+    named += [("callbacks", Part(name=name, **settings)) for name, settings in config.callbacks.items()]
+    problems = [problem for field, part in named for problem in _part_problems(field, part)]
+    if problems:
+        raise ConfigError("\n  ".join(problems))
+    if problems := list(_combination_problems(config)):
+        raise ConfigError("\n  ".join(problems))
+    _check_model(config)
+
+
+def _part_problems(field: str, part: Part) -> Iterator[str]:
+    table = TABLES[field]
+    if part.name not in table:
+        where = field if field == "callbacks" else f"{field}.name"
+        yield f"{where}: '{part.name}' is unknown; {nearest(part.name, table)}"
+        return
+    prefix = f"callbacks.{part.name}" if field == "callbacks" else field
+    settings = settings_of(table[part.name])
+    for name in [name for name in part.settings if name not in settings]:
+        yield f"{prefix}.{name}: '{part.name}' has no such setting; {nearest(name, settings)}"
+    given = {name: value for name, value in part.settings.items() if name in settings}
+    try:
+        # As JSON, where strict takes a list for a tuple and 1 for 1.0 but not "1" for 1: the part gets what was given.
+        _checker(field, part.name, tuple(given)).model_validate_json(json.dumps(given, default=str))
+    except ValidationError as error:
+        for problem in error.errors():
+            yield f"{prefix}.{'.'.join(map(str, problem['loc']))}: {problem['msg']} (got {problem['input']!r})"
+
+
+@lru_cache(maxsize=512)
+def _checker(field: str, name: str, given: tuple[str, ...]) -> type[BaseModel]:
+    settings = settings_of(TABLES[field][name])
+    fields: dict[str, Any] = {one: (settings[one].annotation, ...) for one in given}
+    return create_model(f"{name} settings", __config__=ConfigDict(strict=True), **fields)
+
+
+def _combination_problems(config: TrainConfig) -> Iterator[str]:
+    imaged = config.tfr.name != "none"
+    domain = MODELS[config.model.name].input_domain
+    if (domain == "image") != imaged:
+        fitting = ", ".join(name for name, one in MODELS.items() if one.input_domain != domain)
+        remedy = "tfr: {name: none}" if imaged else "name a transform in tfr"
+        taker = f"'{config.model.name}' takes {domain}s"
+        yield f"model.name: {taker}, and tfr is '{config.tfr.name}'; {remedy}, or use {fitting}"
+    steps, name = augmentation_steps(config), config.augmentation.name
+    if not imaged and any(step.domain == "image" for step in steps):
+        yield f"augmentation.name: '{name}' is for time-frequency images; name a transform in tfr"
+    if config.loss.name in _UNMIXED and any(step.mixes_labels for step in steps):
+        yield f"augmentation.name: '{name}' mixes classes, and loss '{config.loss.name}' needs one class per sample"
+
+
+def _check_model(config: TrainConfig) -> None:
+    """Let the model itself refuse impossible settings and windows; on the meta device it holds no memory."""
+    with torch.device("meta"):
+        model = create_network(config.model.name, in_channels=1, num_classes=2, settings=config.model.settings)
+    shortest = getattr(model, "minimum_length", 0)
+    if config.windows.length < shortest:
+        raise ConfigError(
+            f"windows.length: {config.windows.length} samples are too few for model '{config.model.name}' with these "
+            f"settings, which needs {shortest}"
+        )
