@@ -57,7 +57,7 @@ class FrequencyConsistencyLoss(nn.Module):
     shaft speed: small for a fault whose lines (its fundamental and harmonics, within `tolerance`) stand out of the
     background, near 1 for one whose lines do not (`contradiction`). The healthy class is contradicted by any fault
     that shows: `v = 1 - min over faults`. v depends on the input alone, so the gradient moves the prediction towards
-    what the window shows; it is scale invariant, and in noise a line counts as seen about once in a hundred windows.
+    what the window shows; it is scale invariant.
 
     A harmonic is used only if it is as far from every other fault's harmonics as the fundamentals are from each other:
     twice BPFI falls on three times BPFO in many bearings and tells nothing. Samples of unknown speed are left out.

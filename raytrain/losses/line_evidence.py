@@ -50,8 +50,8 @@ def line_surprise(power: Tensor, column: Tensor, *, tolerance: float) -> Tensor:
 
         p = 1 - (1 - exp(-u))^m
 
-    So it does not depend on scale, and a wider band does not make a line more likely to be seen. Nothing is seen in a
-    constant signal: p = 1.
+    The median of so few bins is itself uncertain: true rates of small p are up to twice as high. p does not depend on
+    scale, and a wider band does not make a line more likely to be seen. Nothing is seen in a constant signal: p = 1.
 
     Args:
         power: From `envelope_power`, `[B, C, F]`.
