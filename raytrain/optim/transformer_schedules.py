@@ -148,9 +148,8 @@ def get_scheduler(name: str, optimizer: Optimizer, *, num_warmup_steps: int, num
     [0.05]
     """
     check_warmup(num_warmup_steps, num_training_steps)
-    require(
-        "schedule.warmup_steps", num_warmup_steps, "at least 1 for noam", holds=num_warmup_steps > 0 or name != "noam"
-    )
+    if name == "noam":
+        require("schedule.warmup_steps", num_warmup_steps, "at least 1", holds=num_warmup_steps >= 1)
     factors: dict[str, Callable[[int], float]] = {
         "constant_with_warmup": partial(warmup_factor, warmup_steps=num_warmup_steps),
         "cosine": partial(
