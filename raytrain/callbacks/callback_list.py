@@ -13,7 +13,7 @@ __all__ = ["CallbackList"]
 
 
 class CallbackList(Callback):
-    """Call callbacks in order, and at the end in reverse, all of them even when one raises.
+    """Call callbacks in order, as the engine does; of the end of the run all are told, even when one raises.
 
     A container in the manner of Keras's `CallbackList` (Chollet et al. 2015), itself a callback.
 
@@ -70,9 +70,9 @@ class CallbackList(Callback):
             callback.on_checkpoint(state)
 
     def on_fit_end(self, state: FitState) -> None:
-        """Tell each callback, the last first; each is told, also when one before it raised."""
-        with ExitStack() as stack:
-            for callback in self._callbacks:
+        """Tell each callback in order, also when one before it raises."""
+        with ExitStack() as stack:  # calls in reverse of what it is given
+            for callback in reversed(self._callbacks):
                 stack.callback(callback.on_fit_end, state)
 
     def state_dict(self) -> dict[str, Any]:

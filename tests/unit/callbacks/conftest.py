@@ -79,6 +79,17 @@ class Untouched(LRScheduler):
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+class Scaled(nn.CrossEntropyLoss):
+    """Cross-entropy times a factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:  # noqa: A002 - torch's name
+        return super().forward(input, target) * self.factor
+
+
 def make_training(
     callbacks: Callable[[torch.optim.Optimizer], Sequence[Callback]],
     *,
@@ -86,6 +97,7 @@ def make_training(
     max_grad_norm: float | None = 0.5,
     lr: float = 0.05,
     scaler: torch.amp.GradScaler | None = None,
+    loss_factor: float = 1.0,
 ) -> Training:
     """Return a run of a perceptron with BatchNorm and dropout, five steps per epoch, made anew from fixed seeds."""
     seed_everything(3)
@@ -96,7 +108,7 @@ def make_training(
         precision.scaler = scaler
     return Training(
         model=model,
-        objective=Supervised(nn.CrossEntropyLoss()),
+        objective=Supervised(Scaled(loss_factor)),
         train=Batches(1),
         validation=Batches(2),
         optimizer=optimizer,

@@ -97,3 +97,25 @@ def test_a_metric_the_run_does_not_report_is_told_with_the_nearest(told: Make, f
 def test_without_a_near_name_all_are_told() -> None:
     with pytest.raises(ConfigError, match=r"^monitor: 'zzz' is not reported; valid: train/loss, train/lr$"):
         monitored({"train/lr": 0.1, "train/loss": 1.0}, "zzz")
+
+
+@pytest.mark.parametrize(
+    ("monitor", "expected"),
+    [("val/loss", 1.0), ("val_loss", 1.0), ("train_loss", 2.0), ("val_macro_f1", 0.5), ("val_top_1", 3.0)],
+)
+def test_a_metric_may_be_spelled_with_an_underscore(monitor: str, expected: float) -> None:
+    metrics = {"val/loss": 1.0, "train/loss": 2.0, "val/macro_f1": 0.5, "val_top_1": 3.0, "val/top_1": 4.0}
+    assert monitored(metrics, monitor) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"patience": 0}, r"^callbacks.early_stopping.patience must be at least 1, got 0$"),
+        ({"min_delta": -0.5}, r"^callbacks.early_stopping.min_delta must be at least 0 and finite, got -0.5$"),
+        ({"min_delta": NAN}, r"^callbacks.early_stopping.min_delta must be at least 0 and finite, got nan$"),
+    ],
+)
+def test_an_impossible_setting_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        EarlyStopping(**settings)

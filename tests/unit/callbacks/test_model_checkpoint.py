@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from raytrain.callbacks import model_checkpoint
 from raytrain.callbacks.model_checkpoint import ModelCheckpoint
-from raytrain.engine.checkpoint import read_checkpoint
+from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
 from raytrain.errors import ConfigError
 
 Make = Callable[..., Any]
@@ -55,3 +58,70 @@ def test_a_metric_the_run_does_not_report_is_told_with_the_nearest(told: Make, f
     with pytest.raises(ConfigError, match=r"^monitor: 'val/los' is not reported; did you mean 'val/loss'\?$"):
         told(ModelCheckpoint(tmp_path, monitor="val/los"), fit_state(), [{"val/loss": 1.0}])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_holds_the_best_epoch_and_nothing_else_is_written(told: Make, fit_state: Make, tmp_path: Path) -> None:
+    told(ModelCheckpoint(tmp_path / "best_model.pt"), fit_state(), [{"val/loss": value} for value in (3.0, 1.0, 2.0)])
+    assert [path.name for path in tmp_path.iterdir()] == ["best_model.pt"]
+    assert read_checkpoint(tmp_path / "best_model.pt") == {"epoch": 2}
+
+
+def test_a_file_may_be_given_as_text(told: Make, fit_state: Make, tmp_path: Path) -> None:
+    told(ModelCheckpoint(f"{tmp_path}/new/a.pt", save_best_only=False), fit_state(), [{"val/loss": 1.0}])
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a.pt", "last.pt"]
+
+
+@given(
+    values=st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, NAN]), max_size=12),
+    mode=st.sampled_from(["min", "max"]),
+    k=st.integers(2, 4),
+)
+def test_the_files_of_the_k_best_are_those_of_a_sorted_list(
+    told: Make, fit_state: Make, values: list[float], mode: Literal["min", "max"], k: int
+) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        told(ModelCheckpoint(folder, monitor="m", mode=mode, save_top_k=k), fit_state(), [{"m": v} for v in values])
+        sign = 1 if mode == "min" else -1
+        usable = [(sign * value, epoch) for epoch, value in enumerate(values, 1) if not math.isnan(value)]
+        best = [epoch for _, epoch in sorted(usable)[:k]]
+        files = {path.name for path in folder.iterdir()}
+        assert files == {f"best-epoch{epoch:04d}.pt" for epoch in best} | ({"best.pt"} if best else set())
+        for epoch in best:
+            assert read_checkpoint(folder / f"best-epoch{epoch:04d}.pt") == {"epoch": epoch}
+        if best:
+            assert read_checkpoint(folder / "best.pt") == {"epoch": best[0]}
+
+
+def test_a_worse_epoch_is_removed_only_when_all_that_replaces_it_is_on_disk(
+    told: Make, fit_state: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epochs = [{"val/loss": value} for value in (3.0, 2.0, 1.0)]
+    there: list[bool] = []
+
+    def write(path: Path, snapshot: dict[str, Any]) -> None:
+        there.append((tmp_path / "best-epoch0001.pt").exists())
+        write_checkpoint(path, snapshot)
+
+    monkeypatch.setattr(model_checkpoint, "write_checkpoint", write)
+    told(ModelCheckpoint(tmp_path, save_top_k=2, save_best_only=False), fit_state(), epochs)
+    assert there == [False] + [True] * 8
+    assert not (tmp_path / "best-epoch0001.pt").exists()
+
+
+def test_no_snapshot_is_taken_where_none_is_written(told: Make, fit_state: Make, tmp_path: Path) -> None:
+    state, taken = fit_state(), []
+
+    def snapshot() -> dict[str, Any]:
+        taken.append(state.progress.epoch)
+        return {}
+
+    state.snapshot = snapshot
+    told(ModelCheckpoint(tmp_path), state, [{"val/loss": value} for value in (2.0, 3.0, 1.0, 1.5)])
+    assert taken == [1, 3]
+
+
+def test_fewer_than_one_best_epoch_is_refused(tmp_path: Path) -> None:
+    message = r"^callbacks.model_checkpoint.save_top_k must be at least 1, got 0$"
+    with pytest.raises(ConfigError, match=message):
+        ModelCheckpoint(tmp_path, save_top_k=0)
