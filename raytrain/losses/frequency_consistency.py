@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
 from raytrain.losses.conditions import condition
+from raytrain.losses.fault_lines import clear_lines, least_separation
 from raytrain.losses.full_precision import full_precision
 from raytrain.losses.line_evidence import BAND_OF_NYQUIST, RESOLUTION_BINS, envelope_power, line_surprise
 from raytrain.physics.signature_database import FaultSignatureDatabase
@@ -114,8 +114,8 @@ class FrequencyConsistencyLoss(nn.Module):
         if not faults:
             raise ConfigError(f"loss.frequency_weight needs a class that is a fault, got {', '.join(classes)}")
         self.sample_rate_hz, self.tolerance, self.demodulate = sample_rate_hz, tolerance, demodulate
-        self._separation = _separation(faults, tolerance)
-        lines = _clear_lines(faults, tolerance=tolerance, harmonics=harmonics, separation=self._separation)
+        self._separation = least_separation(faults, tolerance)
+        lines = clear_lines(faults, tolerance=tolerance, harmonics=harmonics, separation=self._separation)
         self._faults = [index for index, name in enumerate(classes) if name in faults]
         self._healthy = [index for index, name in enumerate(classes) if name not in faults]
         self._top = max(order for _, order in lines) * (1 + tolerance)
@@ -175,44 +175,3 @@ class FrequencyConsistencyLoss(nn.Module):
             f"windows.length must be at least {needed} at {self.sample_rate_hz:g} Hz to tell the lines of the faults "
             f"apart at {slow:.0f} rpm, got {samples}; or lower loss.tolerance"
         )
-
-
-def _gap(first: float, second: float, tolerance: float) -> float:
-    """Return the distance between the bands around two orders; negative where they overlap."""
-    return abs(first - second) - tolerance * (first + second)
-
-
-def _separation(faults: dict[str, float], tolerance: float) -> float:
-    """Return the least distance, in orders, between two fundamentals' bands, or from the lowest of them to zero.
-
-    Raises:
-        ConfigError: Two bands overlap.
-    """
-    for (name, first), (other, second) in itertools.combinations(faults.items(), 2):
-        if _gap(first, second, tolerance) <= 0:
-            limit = abs(first - second) / (first + second)
-            raise ConfigError(
-                f"loss.tolerance must be below {limit:.4f}, or the bands of {name} and {other} overlap, "
-                f"got {tolerance:g}"
-            )
-    gaps = (_gap(first, second, tolerance) for first, second in itertools.combinations(faults.values(), 2))
-    return min(*gaps, min(faults.values()) * (1 - tolerance), math.inf)
-
-
-def _clear_lines(
-    faults: dict[str, float], *, tolerance: float, harmonics: int, separation: float
-) -> list[tuple[str, float]]:
-    """Return fault and order of every line to look for: fundamentals, and the harmonics that no other fault is near.
-
-    Others may show one harmonic more than is looked for.
-    """
-    strays = {name: [multiple * order for multiple in range(1, harmonics + 2)] for name, order in faults.items()}
-    lines = []
-    for name, order in faults.items():
-        others = [stray for other, orders in strays.items() if other != name for stray in orders]
-        lines.append((name, order))
-        for multiple in range(2, harmonics + 1):
-            nearest_gap = min((_gap(multiple * order, stray, tolerance) for stray in others), default=math.inf)
-            if nearest_gap >= separation:
-                lines.append((name, multiple * order))
-    return lines

@@ -38,7 +38,8 @@ NICE: E. Bechhoefer, MFPT fault data sets (2013).
 def find_bearing(text: str) -> BearingGeometry | None:
     """Return the bearing of the catalogue whose designation stands in `text`; None unless exactly one does.
 
-    A designation may have a maker's prefix and a suffix of seal or clearance; its words may stand in any order. Where
+    A designation may have a maker's prefix and a suffix of seal or clearance (DIN 623-1, 2020); its words may stand in
+    any order. Where
     one designation says more than another (`6203 Paderborn`, `6203`), the one that says more is meant.
 
     >>> find_bearing("SKF 6205-2RS JEM (drive end)") == BEARINGS["6205"]

@@ -18,8 +18,8 @@ _KELVIN = 273.15
 def kinematic_viscosity_mm2_s(temperature_c: ArrayLike, *, iso_vg: int = 32) -> NDArray[np.float64]:
     """Return the kinematic viscosity of a mineral oil, in mm²/s.
 
-    Walther's equation as in ASTM D341: log10 log10(nu + 0.7) = A - B log10(T), T in kelvin, with A and B from two
-    viscosities of the oil: its ISO VG grade at 40 °C (ISO 3448), and a typical value at 100 °C.
+    Walther's equation as in ASTM D341 (2020): log10 log10(nu + 0.7) = A - B log10(T), T in kelvin, with A and B from
+    two viscosities of the oil: its ISO VG grade at 40 °C (ISO 3448, 1992), and a typical value at 100 °C.
 
     >>> float(kinematic_viscosity_mm2_s(40.0, iso_vg=32).round(6))
     32.0
@@ -57,6 +57,8 @@ def density_kg_m3(temperature_c: ArrayLike, *, at_15c_kg_m3: float = 870.0) -> N
 
 def dynamic_viscosity_pa_s(temperature_c: ArrayLike, *, iso_vg: int = 32) -> NDArray[np.float64]:
     """Return the dynamic viscosity of a mineral oil in Pa s: kinematic viscosity times density.
+
+    Source: of the first, Walther's equation as in ASTM D341 (2020); of the second, see `density_kg_m3`.
 
     >>> float(dynamic_viscosity_pa_s(40.0).round(5))
     0.02739

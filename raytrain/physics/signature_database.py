@@ -36,6 +36,9 @@ class FaultSignatureDatabase:
     Attributes:
         kind: Kind of bearing.
         signatures: Class -> signature, the healthy class first.
+
+    Raises:
+        ConfigError: `lookup` is asked for a class of the other kind, or of none.
     """
 
     kind: Literal["rolling", "journal"]
