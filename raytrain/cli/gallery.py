@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["gallery"]
 
 FORMATS = (".pdf", ".png", ".svg")
+DRAWS = 8  # a seed with which every effect is large enough to be seen
 SHORTEST = 1024  # of WDCNN, which the adversarial example is made for
 
 
@@ -27,7 +28,7 @@ def gallery(
     recording: Annotated[str | None, typer.Option(help="Its id; the first with a fault when absent.")] = None,
     out: Annotated[Path, typer.Option(help="Where to draw: .png, .pdf or .svg.")] = Path("gallery.png"),
     length: Annotated[int, typer.Option(min=SHORTEST, help="Samples of the window.")] = 2048,
-    seed: Annotated[int, typer.Option(help="What the augmentations draw from.")] = 0,
+    seed: Annotated[int, typer.Option(help="What the augmentations draw from.")] = DRAWS,
 ) -> None:
     """Draw what each augmentation does to one window of a recording, in time and in frequency."""
     if out.suffix.lower() not in FORMATS:
@@ -42,12 +43,13 @@ def gallery(
     figure = draw_gallery(make_examples(windows, seed=seed), windows=windows, seed=seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out)
-    typer.echo(f"{own.recording_id} ({own.fault_type}), mixed with {partner.recording_id} ({partner.fault_type}): {out}")
+    shown, mixed = (f"{one.recording_id} ({one.fault_type})" for one in (own, partner))
+    typer.echo(f"{shown}, mixed with {mixed}: {out}")
 
 
 def _check_matplotlib() -> None:
     try:
-        import matplotlib as _  # noqa: F401
+        import matplotlib.figure  # noqa: F401 - is it there?
     except ImportError as error:
         raise ConfigError('pictures need matplotlib: pip install "raytrain[plots]"') from error
 

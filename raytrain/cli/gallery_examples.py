@@ -26,9 +26,7 @@ _SHOWN: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType(
     {
         "adversarial": ({"epsilon": 0.1},),
         "amplitude_scaling": ({"low": 0.5, "high": 1.5},),
-        "auto_augment": (
-            {"policy": {"louder": {"amplitude_scaling": _STRONG, "time_masking": _STRONG, "gaussian_noise": _STRONG}}},
-        ),
+        "auto_augment": ({"policy": {"both": {"amplitude_scaling": _STRONG, "time_masking": _STRONG}}},),
         "compose": ({"steps": [{"name": "time_shift"}, {"name": "gaussian_noise", "snr_db": 10.0}]},),
         "cutmix": ({"alpha": 1.0},),
         "gaussian_noise": ({"std": 0.3},),
@@ -43,7 +41,7 @@ _SHOWN: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType(
 )
 """Name -> settings that can be seen, a picture for each; one picture with the defaults for every other name."""
 
-_NOTES = {"adversarial": "against an untrained WDCNN", "spec_augment": "STFT before"}
+_NOTES = {"adversarial": "against an untrained WDCNN", "spec_augment": "before"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +129,7 @@ def _worded(key: str, value: float | str | list[dict[str, Any]] | dict[str, Any]
     if isinstance(value, list):
         return " then ".join(step["name"] for step in value)
     if isinstance(value, dict):
-        return "; ".join(f"policy {name}: {', '.join(operations)}" for name, operations in value.items())
+        return " or ".join(" and ".join(operations) for operations in value.values())
     return f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
 
 

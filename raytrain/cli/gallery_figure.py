@@ -35,7 +35,7 @@ def draw_gallery(examples: Sequence[Example], *, windows: ShownWindows, seed: in
     rows = figure.subplots(len(examples), 3, squeeze=False, width_ratios=[1.6, 1, 1])
     # Margins in inches: to have matplotlib find them takes longer than to draw.
     figure.subplots_adjust(
-        left=0.05, right=0.985, bottom=BOTTOM_INCHES / height, top=1 - TOP_INCHES / height, wspace=0.17, hspace=0.85
+        left=0.05, right=0.985, bottom=BOTTOM_INCHES / height, top=1 - TOP_INCHES / height, wspace=0.17, hspace=0.8
     )
     for (time, close_up, spectrum), example in zip(rows, examples, strict=True):
         if example.before.dim() == 1:
@@ -60,8 +60,8 @@ def draw_gallery(examples: Sequence[Example], *, windows: ShownWindows, seed: in
 def _draw_signal(axes: Axes, example: Example, *, fs_hz: float, chosen: slice = slice(None)) -> None:
     """Draw `chosen` samples of the signal before and after over time."""
     seconds = (torch.arange(len(example.before)) / fs_hz)[chosen]
-    axes.plot(seconds, example.before[chosen], color=BEFORE, linewidth=1.3)
-    axes.plot(seconds, example.after[chosen], color=AFTER, linewidth=0.8)
+    axes.plot(seconds.numpy(), example.before[chosen].numpy(), color=BEFORE, linewidth=1.3)
+    axes.plot(seconds.numpy(), example.after[chosen].numpy(), color=AFTER, linewidth=0.8)
     axes.set_xlabel("time in s", fontsize=8)
     axes.set_ylabel("std deviations", fontsize=8)
     _plain(axes)
@@ -84,8 +84,8 @@ def _draw_spectrum(axes: Axes, example: Example, *, fs_hz: float) -> None:
     """Draw the spectra before and after in dB over frequency."""
     before, after = (_power_db(signal) for signal in (example.before, example.after))
     frequencies_hz = (torch.arange(len(before)) + 0.5) * LINES_PER_POINT * fs_hz / len(example.before)
-    axes.plot(frequencies_hz, before, color=BEFORE, linewidth=1.8)
-    axes.plot(frequencies_hz, after, color=AFTER, linewidth=0.9)
+    axes.plot(frequencies_hz.numpy(), before.numpy(), color=BEFORE, linewidth=1.8)
+    axes.plot(frequencies_hz.numpy(), after.numpy(), color=AFTER, linewidth=0.9)
     top = float(torch.maximum(before, after).max())
     axes.set_ylim(top - FLOOR_DB, top + 3)
     axes.set_xlim(0, fs_hz / 2)
@@ -105,20 +105,37 @@ def _power_db(signal: Tensor) -> Tensor:
 def _draw_images(row: Sequence[Axes], example: Example, windows: ShownWindows) -> None:
     """Draw the image before, after, and what is hidden."""
     transform = Stft(windows.fs_hz)
-    times_s = transform.times_s(windows.signal.shape[-1])
-    extent = (0.0, float(times_s[-1]), 0.0, float(transform.frequencies_hz[-1]))
+    (left, right), (low_hz, high_hz) = (
+        _edges(axis) for axis in (transform.times_s(windows.signal.shape[-1]), transform.frequencies_hz)
+    )
     top = float(example.before.max())
     hidden = (example.after != example.before).float()
     shown = ((example.before, "", "viridis"), (example.after, "after", "viridis"), (hidden, "what is hidden", "Blues"))
-    for axes, (image, name, colours) in zip(row, shown, strict=True):
+    for axes, (image, caption, colours) in zip(row, shown, strict=True):
         low, high = (0.0, 1.4) if image is hidden else (top - FLOOR_DB, top)
         axes.imshow(
-            image, origin="lower", aspect="auto", extent=extent, cmap=colours, vmin=low, vmax=high, interpolation="none"
+            image.numpy(),
+            origin="lower",
+            aspect="auto",
+            extent=(left, right, low_hz, high_hz),
+            cmap=colours,
+            vmin=low,
+            vmax=high,
+            interpolation="none",
         )
-        axes.set_title(name, loc="left", fontsize=8, color=CAPTION)
+        if caption:
+            axes.set_title(caption, loc="left", fontsize=8, color=CAPTION)
+        axes.set_xlim(0, windows.signal.shape[-1] / windows.fs_hz)
+        axes.set_ylim(0, windows.fs_hz / 2)
         axes.set_xlabel("time in s", fontsize=8)
         axes.set_ylabel("frequency in Hz", fontsize=8)
         axes.tick_params(labelsize=7)
+
+
+def _edges(centres: Tensor) -> tuple[float, float]:
+    """Return where the first of evenly spaced cells begins and the last one ends."""
+    half = float(centres[1] - centres[0]) / 2
+    return float(centres[0]) - half, float(centres[-1]) + half
 
 
 def _plain(axes: Axes) -> None:
