@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 
 from raytrain.errors import ConfigError
@@ -58,11 +57,12 @@ def clear_lines(
             if other != name
             for multiple in range(1, harmonics + 2)
         ]
-        overtones = (multiple * order for multiple in range(2, harmonics + 1))
-        nearest = {
-            line: min((_gap(line, stray, tolerance) for stray in others), default=math.inf) for line in overtones
-        }
-        lines += [(name, order), *((name, line) for line, gap in nearest.items() if gap >= separation)]
+        lines.append((name, order))
+        lines += [
+            (name, multiple * order)
+            for multiple in range(2, harmonics + 1)
+            if all(_gap(multiple * order, stray, tolerance) >= separation for stray in others)
+        ]
     return lines
 
 

@@ -33,7 +33,8 @@ def contradiction(surprise: Tensor, lines: Tensor) -> Tensor:
         surprise: `-ln p` of every line, `[B, Q]`.
         lines: One where a line belongs to a fault, else zero, `[Q, F]`.
     """
-    by_chance: Tensor = torch.special.gammaincc(lines.sum(dim=0), surprise @ lines)
+    total = (surprise[:, :, None] * lines).sum(dim=1)  # no matrix product, which autocast would round
+    by_chance: Tensor = torch.special.gammaincc(lines.sum(dim=0), total)
     return by_chance * (1 + _SIGNIFICANCE) / (by_chance + _SIGNIFICANCE)
 
 
@@ -91,6 +92,7 @@ class FrequencyConsistencyLoss(nn.Module):
 
     _orders: Tensor
     _lines: Tensor
+    _place: Tensor
 
     def __init__(
         self,
@@ -116,12 +118,13 @@ class FrequencyConsistencyLoss(nn.Module):
         self.sample_rate_hz, self.tolerance, self.demodulate = sample_rate_hz, tolerance, demodulate
         self._separation = least_separation(faults, tolerance)
         lines = clear_lines(faults, tolerance=tolerance, harmonics=harmonics, separation=self._separation)
-        self._faults = [index for index, name in enumerate(classes) if name in faults]
-        self._healthy = [index for index, name in enumerate(classes) if name not in faults]
         self._top = max(order for _, order in lines) * (1 + tolerance)
         owner = torch.tensor([[float(name == fault) for fault in faults] for name, _ in lines])
+        columns = dict(zip(faults, range(len(faults)), strict=True))
+        place = torch.tensor([columns.get(name, len(faults)) for name in classes])
         self.register_buffer("_orders", torch.tensor([order for _, order in lines]), persistent=False)
         self.register_buffer("_lines", owner, persistent=False)
+        self.register_buffer("_place", place, persistent=False)
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the scalar loss of `logits` `[B, K]`; `batch` has a signal `[B, C, T]` and `shaft_speed_rpm`."""
@@ -147,10 +150,8 @@ class FrequencyConsistencyLoss(nn.Module):
         power = envelope_power(windows, demodulate=self.demodulate)
         surprise = line_surprise(power, column, tolerance=self.tolerance).mean(dim=1)
         faults = contradiction(surprise, self._lines)
-        degree = faults.new_empty(len(faults), len(self._faults) + len(self._healthy))
-        degree[:, self._faults] = faults
-        degree[:, self._healthy] = 1 - faults.amin(dim=1, keepdim=True)
-        return degree
+        healthy = 1 - faults.amin(dim=1, keepdim=True)
+        return torch.cat([faults, healthy], dim=1)[:, self._place]
 
     def _checked_hz(self, speed_rpm: Tensor, *, samples: int) -> Tensor:
         """Return the shaft frequency; where it is unknown, one at which the lines can be told apart."""

@@ -19,7 +19,7 @@ _CEILING = 60.0  # exp(-60) is still a normal float32
 
 
 def envelope_power(windows: Tensor, *, demodulate: bool) -> Tensor:
-    """Return the power spectrum of the squared envelope, in steps of half a bin, float32 `[B, C, T + 1]`.
+    """Return the power spectrum of the squared envelope, or of windows, in half bins, float32 `[B, C, T + 1]`.
 
     The band's bins alone are the analytic signal, shifted down to 0 Hz, of which only the magnitude is used
     (Marple, IEEE Trans. Signal Process. 47 (1999) 2600-2603). The square of the envelope has fewer spurious lines than

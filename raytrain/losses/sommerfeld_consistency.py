@@ -64,7 +64,7 @@ def sommerfeld_consistency(logits: Tensor, implied: Tensor, *, severity: Tensor,
         known: Which samples count, bool `[B]`.
     """
     probability = torch.softmax(full_precision(logits), dim=-1)
-    expected = probability @ severity.to(probability.dtype)
+    expected = (probability * severity).sum(dim=-1)  # no matrix product, which autocast would round
     squared = torch.where(known, expected - implied, 0.0).square()
     return squared.sum() / known.sum().clamp(min=1)
 

@@ -182,6 +182,11 @@ def test_without_any_speed_the_loss_is_exactly_zero_with_a_graph() -> None:
     assert not logits.grad.any()
 
 
+def test_a_tiny_window_of_unknown_speed_is_left_out_too() -> None:
+    value = make_loss()(torch.zeros(2, 4), batch_of(torch.randn(2, 1, 16), math.nan))
+    assert value.item() == 0
+
+
 def test_half_precision_scores_are_summed_in_full() -> None:
     logits = torch.randn(4, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
     value = make_loss()(logits, batch_of(ONE_OF_EACH))

@@ -54,6 +54,14 @@ def _parts() -> dict[str, torch.nn.Module]:
     return {"frequency": FREQUENCY, "sommerfeld": SOMMERFELD, "temporal": TEMPORAL}
 
 
+def test_autocast_changes_no_term() -> None:
+    """The objective is called under autocast, which computes matrix products in half precision."""
+    loss = PhysicalConstraintLoss(frequency=FREQUENCY, sommerfeld=SOMMERFELD, temporal=TEMPORAL)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = loss.terms(LOGITS, BATCH)
+    assert terms == loss.terms(LOGITS, BATCH)
+
+
 def test_weights_are_those_of_the_description() -> None:
     loss = PhysicalConstraintLoss(frequency=FREQUENCY, sommerfeld=SOMMERFELD, temporal=TEMPORAL)
     assert loss.weights == {"frequency": 1.0, "sommerfeld": 0.5, "temporal": 0.1}
