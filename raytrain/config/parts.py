@@ -20,7 +20,7 @@ from raytrain.losses.build import LOSSES
 from raytrain.models.build import MODELS
 from raytrain.models.build import create_model as create_network
 from raytrain.optim.build import OPTIMIZERS, SCHEDULES
-from raytrain.tfr.build import TRANSFORMS
+from raytrain.tfr.build import TRANSFORMS, create_transform
 
 __all__ = ["TABLES", "augmentation_steps", "check_parts", "settings_of"]
 
@@ -121,10 +121,23 @@ def _combination_problems(config: TrainConfig) -> Iterator[str]:
 def _check_model(config: TrainConfig) -> None:
     """Let the model itself refuse impossible settings and windows; on the meta device it holds no memory."""
     with torch.device("meta"):
-        model = create_network(config.model.name, in_channels=1, num_classes=2, settings=config.model.settings)
-    shortest = getattr(model, "minimum_length", 0)
-    if config.windows.length < shortest:
+        model: Any = create_network(config.model.name, in_channels=1, num_classes=2, settings=config.model.settings)
+    length, taker = config.windows.length, f"model '{config.model.name}' with these settings"
+    if config.tfr.name == "none":
+        shortest = model.minimum_length
+        if length < shortest:
+            raise ConfigError(f"windows.length: {length} samples are too few for {taker}, which needs {shortest}")
+        return
+    rows, columns = _image_shape(config)
+    least = (model.minimum_frequencies, model.minimum_times)
+    if rows < least[0] or columns < least[1]:
         raise ConfigError(
-            f"windows.length: {config.windows.length} samples are too few for model '{config.model.name}' with these "
-            f"settings, which needs {shortest}"
+            f"windows.length: the image of {length} samples has {rows} frequencies and {columns} times, too few for "
+            f"{taker}, which needs {least[0]} and {least[1]}; change tfr, or windows.length"
         )
+
+
+def _image_shape(config: TrainConfig) -> tuple[int, int]:
+    """Return rows and columns of the images, which no rate or limit in Hz changes."""
+    settings = {name: value for name, value in config.tfr.settings.items() if not name.endswith("_hz")}
+    return create_transform(config.tfr.name, sample_rate_hz=1.0, settings=settings).output_shape(config.windows.length)

@@ -78,7 +78,10 @@ def test_the_defaults_are_good() -> None:
         ({"model": {"name": "wdnn"}}, "model.name: 'wdnn' is unknown; did you mean 'wdcnn'?"),
         ({"loss": {"name": "zzz"}}, "loss.name: 'zzz' is unknown; valid: ce, cross_entropy"),
         ({"optimizer": {"name": "adamm"}}, "optimizer.name: 'adamm' is unknown; did you mean 'adam'?"),
-        ({"schedule": {"name": "warmup_cosin"}}, "schedule.name: 'warmup_cosin' is unknown; did you mean 'warmup_cosine'?"),
+        (
+            {"schedule": {"name": "warmup_cosin"}},
+            "schedule.name: 'warmup_cosin' is unknown; did you mean 'warmup_cosine'?",
+        ),
         ({"model": {"dropuot": 0.1}}, "model.dropuot: 'wdcnn' has no such setting; did you mean 'dropout'?"),
         (
             {"optimizer": {"name": "sgd", "betas": [0.9, 0.99]}},

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from raytrain.config.parts import TABLES, augmentation_steps, check_parts, settings_of
+from raytrain.config.schema import TrainConfig
+from raytrain.errors import ConfigError
+
+IMAGES = {"tfr": {"name": "stft"}, "model": {"name": "cnn2d"}}
+
+
+def problems(**settings: Any) -> list[str]:  # noqa: ANN401 - any setting
+    with pytest.raises(ConfigError) as caught:
+        check_parts(TrainConfig.model_validate(settings))
+    return str(caught.value).split("\n  ")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, table in TABLES.items() for name in table])
+def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
+    for setting, parameter in settings_of(TABLES[kind][name]).items():
+        assert parameter.annotation is not parameter.empty, setting
+        assert parameter.kind is not parameter.VAR_KEYWORD
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({"callbacks": {"emma": {}}}, "callbacks: 'emma' is unknown; did you mean 'ema'?"),
+        (
+            {"callbacks": {"ema": {"dekay": 0.9}}},
+            "callbacks.ema.dekay: 'ema' has no such setting; did you mean 'decay'?",
+        ),
+        ({"callbacks": {"ema": {"decay": "x"}}}, "callbacks.ema.decay: Input should be a valid number (got 'x')"),
+        ({"tfr": {"name": "sftf"}}, "tfr.name: 'sftf' is unknown; did you mean 'stft'?"),
+        ({"tfr": {"hop": 3}}, "tfr.hop: 'none' has no such setting"),
+        ({"augmentation": {"name": "mixupp"}}, "augmentation.name: 'mixupp' is unknown; did you mean 'mixup'?"),
+        ({"augmentation": {"name": "mixup", "alpha": -1}}, "augmentation.alpha must be"),
+        (
+            {"tfr": {"name": "stft"}},
+            "model.name: 'wdcnn' takes signals, and tfr is 'stft'; tfr: {name: none}, or use cnn2d",
+        ),
+        (
+            {"model": {"name": "cnn2d"}},
+            "model.name: 'cnn2d' takes images, and tfr is 'none'; name a transform in tfr, or use cnn1d, wdcnn",
+        ),
+        (
+            {"augmentation": {"name": "spec_augment"}},
+            "augmentation.name: 'spec_augment' is for time-frequency images; name a transform in tfr",
+        ),
+        (
+            {"augmentation": {"name": "cutmix"}, "loss": {"name": "supcon"}},
+            "augmentation.name: 'cutmix' mixes classes, and loss 'supcon' needs one class per sample",
+        ),
+        (
+            {
+                "augmentation": {"name": "compose", "steps": [{"name": "time_shift"}, {"name": "mixup"}]},
+                "loss": {"name": "physics_informed"},
+            },
+            "augmentation.name: 'compose' mixes classes, and loss 'physics_informed' needs one class per sample",
+        ),
+    ],
+)
+def test_what_cannot_be_met_is_told_by_field_and_rule(settings: dict[str, Any], line: str) -> None:
+    [problem] = problems(**settings)
+    assert problem.startswith(line)
+
+
+def test_an_image_too_small_for_the_model_is_refused_before_the_run() -> None:
+    [problem] = problems(**IMAGES | {"windows": {"length": 256}, "model": {"name": "cnn2d", "depth": 6}})
+    assert problem.startswith("windows.length: the image of 256 samples has ")
+
+
+def test_steps_are_applied_in_the_domain_they_are_for() -> None:
+    steps = [{"name": "spec_augment"}, {"name": "time_shift"}]
+    config = TrainConfig.model_validate(IMAGES | {"augmentation": {"name": "compose", "steps": steps}})
+    check_parts(config)
+    assert [step.domain for step in augmentation_steps(config)] == ["image", "signal"]
