@@ -21,7 +21,7 @@ def create_adam_optimizer(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
-    """Create Adam (Kingma & Ba 2015); weight decay, if any, is added to the gradient.
+    """Adam (Kingma & Ba 2015); weight decay, if any, is added to the gradient.
 
     It runs as one fused kernel: on a small model torch's loop over parameters takes several times as long.
 

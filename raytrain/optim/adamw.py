@@ -21,7 +21,7 @@ def create_adamw_optimizer(
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
 ) -> Optimizer:
-    """Create AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    """AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019).
 
     It runs as one fused kernel: on a small model torch's loop over parameters takes several times as long.
 

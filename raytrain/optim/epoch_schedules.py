@@ -1,4 +1,7 @@
-"""The schedules that count epochs, as a configuration names them; lengths left out follow from that of the run."""
+"""The schedules that count epochs, as a configuration names them.
+
+Lengths that are left out follow from that of the run. An impossible value raises `ConfigError`.
+"""
 
 from __future__ import annotations
 

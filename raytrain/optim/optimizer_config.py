@@ -28,7 +28,11 @@ ALGORITHMS: dict[str, Callable[..., Optimizer]] = {
 
 @dataclass(frozen=True, slots=True)
 class OptimizerConfig:
-    """An optimizer's name and settings, and the presets `default`, `fast_convergence`, ... as class methods.
+    """An optimizer's name and settings; the presets are class methods.
+
+    `default` and `strong_regularization` are AdamW (Loshchilov & Hutter 2019), the latter with the decay of Touvron et
+    al. 2021; `fast_convergence` is AdamW with the moments of Howard & Gugger 2020; `sgd_baseline` is the SGD of
+    Zagoruyko & Komodakis 2016. Each is also an optimizer of that name in a configuration.
 
     Attributes:
         name: The algorithm.

@@ -22,7 +22,7 @@ def create_rmsprop_optimizer(
     momentum: float = 0.0,
     eps: float = 1e-8,
 ) -> Optimizer:
-    """Create RMSprop: each gradient over its running root mean square (Tieleman & Hinton 2012).
+    """RMSprop: each gradient over its running root mean square (Tieleman & Hinton 2012).
 
     torch has no fused kernel for it; the multi-tensor one takes about 0.6 of the time of a loop over parameters.
 

@@ -20,6 +20,9 @@ class RunLength:
     Attributes:
         steps_per_epoch: Optimizer steps of an epoch.
         epochs: Epochs of the run.
+
+    >>> RunLength(steps_per_epoch=50, epochs=20).total_steps
+    1000
     """
 
     steps_per_epoch: int
@@ -39,6 +42,20 @@ class Schedule:
         scheduler: Sets the learning rates of the optimizer's groups.
         unit: `step`: after every optimizer step that was taken; `epoch`: after the evaluation of every epoch.
         monitor: Key of the metric, reduced over all workers, that `ReduceLROnPlateau` is stepped with; None for others.
+
+    Raises:
+        ConfigError: The scheduler is `ReduceLROnPlateau` and watches no metric, or counts steps.
+
+    >>> import torch
+    >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+    >>> schedule = Schedule(torch.optim.lr_scheduler.StepLR(optimizer, step_size=1), "epoch")
+    >>> optimizer.step()
+    >>> schedule.after_step()  # not its unit
+    >>> optimizer.param_groups[0]["lr"]
+    0.1
+    >>> schedule.after_epoch({"val/loss": 0.7})
+    >>> round(optimizer.param_groups[0]["lr"], 6)
+    0.01
     """
 
     scheduler: LRScheduler

@@ -22,7 +22,7 @@ def create_sgd_optimizer(
     momentum: float = 0.9,
     nesterov: bool = True,
 ) -> Optimizer:
-    """Create stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013).
+    """Stochastic gradient descent with (Nesterov) momentum (Sutskever et al. 2013).
 
     It runs as one fused kernel: on a small model torch's loop over parameters takes several times as long.
 

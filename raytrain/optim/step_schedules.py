@@ -1,6 +1,7 @@
 """The schedules that count optimizer steps, as a configuration names them.
 
 `optimizer.lr` is the peak of each. Steps are counted from 1, so that the first one moves the weights.
+An impossible value raises `ConfigError`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ __all__ = [
 def create_warmup_cosine_schedule(
     optimizer: Optimizer, *, num_warmup_steps: int, num_training_steps: int, final_fraction: float = 0.0
 ) -> LRScheduler:
-    """Create linear warm-up followed by half a cosine; step it once per optimizer step.
+    """Create linear warm-up, then half a cosine (Loshchilov & Hutter 2017); step it once per optimizer step.
 
     The curve is that of transformers' `get_cosine_schedule_with_warmup`: with warm-up the very first step has
     learning rate 0. Past the end it stays at its last value, where that one rises again.

@@ -49,11 +49,10 @@ def test_the_description_explains_every_setting(name: str) -> None:
         assert f"\n    {setting}: " in text
 
 
-@pytest.mark.parametrize("lr", [1e-3, 1e-2])
-def test_descends_a_quadratic(name: str, lr: float) -> None:
+def test_descends_a_quadratic(name: str) -> None:
     """The bowl `x1^2 + 10 x2^2`, from (1, 1)."""
     point = nn.Parameter(torch.ones(2))
-    optimizer = create_optimizer(name, [point], lr=lr, weight_decay=0.0)
+    optimizer = create_optimizer(name, [point], lr=1e-2, weight_decay=0.0)
     values = []
     for _ in range(300):
         optimizer.zero_grad()
@@ -62,7 +61,7 @@ def test_descends_a_quadratic(name: str, lr: float) -> None:
         optimizer.step()
         values.append(value.item())
     assert values[0] == 11.0
-    assert values[-1] < (6.0 if lr == 1e-3 else 1e-2)
+    assert values[-1] < 1e-2
 
 
 def test_a_resumed_run_has_exactly_the_same_weights(name: str) -> None:
