@@ -14,7 +14,8 @@ __all__ = ["WarmupCosineScheduler", "check_final_fraction", "check_warmup"]
 class WarmupCosineScheduler(LRScheduler):
     """Linear warm-up, then half a cosine (Loshchilov & Hutter 2017), with its lengths in its state.
 
-    The curve is that of `create_warmup_cosine_schedule`; step it once per optimizer step. A run that is resumed follows the curve it was started with, also when it is set up with other lengths.
+    The curve is that of `create_warmup_cosine_schedule`; step it once per optimizer step. A run that is resumed follows
+    the curve it was started with, also when it is set up with other lengths.
 
     Args:
         optimizer: Its learning rates are the peaks.
