@@ -134,7 +134,7 @@ def test_a_shared_weight_counts_once(fit_state: Make) -> None:
         ({"log_interval": 0}, "log_interval must be at least 1, got 0"),
         (
             {"vanishing_threshold": -1.0},
-            r"vanishing_threshold must be at least 0 and below alert_threshold \(10\), got",
+            r"vanishing_threshold must be at least 0 and below alert_threshold \(10\)",
         ),
         ({"alert_threshold": 1e-8}, r"below alert_threshold \(1e-08\), got 1e-07$"),
     ],
