@@ -129,8 +129,8 @@ class FrequencyConsistencyLoss(nn.Module):
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the scalar loss of `logits` `[B, K]`; `batch` has a signal `[B, C, T]` and `shaft_speed_rpm`."""
         speed_rpm = condition(batch, "shaft_speed_rpm")
-        known = torch.isfinite(speed_rpm) & (speed_rpm > 0)
-        return expected_contradiction(logits, self.degree(batch.signal, speed_rpm=speed_rpm), known=known)
+        degree = self.degree(batch.signal, speed_rpm=speed_rpm)
+        return expected_contradiction(logits, degree, known=_is_known(speed_rpm))
 
     @torch.no_grad()
     def degree(self, windows: Tensor, *, speed_rpm: Tensor) -> Tensor:
@@ -145,34 +145,47 @@ class FrequencyConsistencyLoss(nn.Module):
         """
         if windows.ndim != 3:
             raise ConfigError(f"loss.frequency_weight needs windows [B, C, T], got {windows.ndim} dimensions")
-        shaft_hz = self._checked_hz(speed_rpm, samples=windows.shape[-1])
-        column = shaft_hz[:, None] * self._orders * (2 * windows.shape[-1] / self.sample_rate_hz)
+        samples = windows.shape[-1]
+        self.check_speeds(speed_rpm, samples=samples)
+        shaft_hz = torch.where(_is_known(speed_rpm), speed_rpm, self._speed_limits(samples)[0]).float() / 60
+        column = shaft_hz[:, None] * self._orders * (2 * samples / self.sample_rate_hz)
         power = envelope_power(windows, demodulate=self.demodulate)
         surprise = line_surprise(power, column, tolerance=self.tolerance).mean(dim=1)
         faults = contradiction(surprise, self._lines)
         healthy = 1 - faults.amin(dim=1, keepdim=True)
         return torch.cat([faults, healthy], dim=1)[:, self._place]
 
-    def _checked_hz(self, speed_rpm: Tensor, *, samples: int) -> Tensor:
-        """Return the shaft frequency; where it is unknown, one at which the lines can be told apart."""
-        slowest_rpm = 60 * RESOLUTION_BINS * self.sample_rate_hz / (samples * self._separation)
-        low, high = BAND_OF_NYQUIST if self.demodulate else (0.0, 1.0)
-        fastest_rpm = 60 * (high - low) * self.sample_rate_hz / 2 / self._top
-        known = torch.isfinite(speed_rpm) & (speed_rpm > 0)
-        if bool((known & ((speed_rpm < slowest_rpm) | (speed_rpm > fastest_rpm))).any()):
-            self._refuse(speed_rpm[known], samples=samples, fastest_rpm=fastest_rpm)
-        return torch.where(known, speed_rpm, slowest_rpm).float() / 60
+    def check_speeds(self, speed_rpm: Tensor, *, samples: int) -> None:
+        """Refuse windows that cannot show the lines of faults apart at the speeds that are known.
 
-    def _refuse(self, speed_rpm: Tensor, *, samples: int, fastest_rpm: float) -> None:
-        slow, fast = speed_rpm.min().item(), speed_rpm.max().item()
+        Args:
+            speed_rpm: Shaft speeds, any shape; NaN, zero or less is unknown.
+            samples: Samples per window.
+
+        Raises:
+            ConfigError: Windows are too short for the slowest, or their sampling rate too low for the fastest.
+        """
+        slowest_rpm, fastest_rpm = self._speed_limits(samples)
+        known = _is_known(speed_rpm)
+        if not bool((known & ((speed_rpm < slowest_rpm) | (speed_rpm > fastest_rpm))).any()):
+            return
+        slow, fast = speed_rpm[known].min().item(), speed_rpm[known].max().item()
         if fast > fastest_rpm:
-            needed_hz = self.sample_rate_hz * fast / fastest_rpm
             raise ConfigError(
-                f"windows.sample_rate_hz must be at least {math.ceil(needed_hz)} for envelopes to have the lines of "
-                f"{fast:.0f} rpm, got {self.sample_rate_hz:g}; or lower loss.harmonics"
+                f"windows.sample_rate_hz must be at least {math.ceil(self.sample_rate_hz * fast / fastest_rpm)} for "
+                f"the envelope to have all lines of {fast:.0f} rpm, got {self.sample_rate_hz:g}"
             )
-        needed = math.ceil(60 * RESOLUTION_BINS * self.sample_rate_hz / (slow * self._separation))
         raise ConfigError(
-            f"windows.length must be at least {needed} at {self.sample_rate_hz:g} Hz to tell the lines of the faults "
-            f"apart at {slow:.0f} rpm, got {samples}; or lower loss.tolerance"
+            f"windows.length must be at least {math.ceil(samples * slowest_rpm / slow)} at {self.sample_rate_hz:g} Hz "
+            f"to tell the lines of the faults apart at {slow:.0f} rpm, got {samples}"
         )
+
+    def _speed_limits(self, samples: int) -> tuple[float, float]:
+        """Return the slowest speed at which lines are resolved, and the fastest at which all are in the envelope."""
+        low, high = BAND_OF_NYQUIST if self.demodulate else (0.0, 1.0)
+        slowest_hz = RESOLUTION_BINS * self.sample_rate_hz / (samples * self._separation)
+        return 60 * slowest_hz, 60 * (high - low) * self.sample_rate_hz / 2 / self._top
+
+
+def _is_known(speed_rpm: Tensor) -> Tensor:
+    return torch.isfinite(speed_rpm) & (speed_rpm > 0)
