@@ -18,6 +18,7 @@ from raytrain.errors import ConfigError
 from raytrain.types import Batch, BatchTransform, Progress, StepLoss
 
 CLASSES = 3
+META = torch.device("meta")
 START = Progress(epoch=0, step=0, fraction=0.0)
 
 
@@ -123,7 +124,7 @@ def test_is_a_transform_of_training_alone(case: Case) -> None:
 
 
 @every_case
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     size=st.integers(1, 9),
     channels=st.integers(1, 2),
@@ -148,7 +149,7 @@ def test_keeps_shape_and_dtype_and_gives_proper_shares(  # noqa: PLR0917 - drawn
 
 @every_case
 @given(seed=st.integers(0, 2**40))
-@settings(max_examples=5)
+@settings(max_examples=3)
 def test_the_generator_alone_decides(case: Case, seed: int) -> None:
     batch = make_batch(case)
     first = apply(case, batch, seed=seed)
@@ -183,6 +184,20 @@ def test_constant_signals_stay_finite(case: Case, value: float) -> None:
     batch = make_batch(case)
     constant = Batch(torch.full_like(batch.signal, value), batch.targets, batch.conditions)
     assert_finite_like(apply(case, constant).signal, constant.signal)
+
+
+@every_case
+def test_everything_happens_on_the_device_and_never_waits_for_it(case: Case) -> None:
+    """The meta device has no values: reading one, or a size that depends on one, or mixing devices is an error."""
+    batch = make_batch(case).to(META)
+    augmentation = create(case)
+    augmentation.bind(network(1, torch.float32).to(META), objective)
+    with torch.no_grad():
+        result = augmentation(batch, START, torch.Generator())
+    assert result.signal.device == META
+    assert result.signal.shape == batch.signal.shape
+    if result.mixture is not None:
+        assert result.mixture.targets.device == result.mixture.weight.device == META
 
 
 @every_case
