@@ -108,9 +108,9 @@ class Run:
             )
             state.metrics |= tracker.compute("val")
         _check_losses(state)
-        training.schedule.after_epoch(state.metrics)
         for callback in training.callbacks:
             callback.on_epoch_end(state)
+        training.schedule.after_epoch(state.metrics)
         state.history.append(dict(state.metrics))
         state.progress = self._progress(epoch=state.progress.epoch + 1, step=state.progress.step)
         for callback in training.callbacks:
@@ -180,6 +180,7 @@ class Run:
         sums = EpochSums(training.device)
         first = 0
         for batches in _windows(training.train, training.accumulation_steps):
+            rate = training.optimizer.param_groups[0]["lr"]
             step = optimizer_step(
                 training,
                 self._forward,
@@ -200,7 +201,7 @@ class Run:
                 callback.on_step_end(state)
             if state.stop_reason is not None:
                 break
-        metrics = {**sums.metrics(), "train/lr": float(training.optimizer.param_groups[0]["lr"])}
+        metrics = {**sums.metrics(), "train/lr": float(rate)}
         if training.precision.scaler.is_enabled():
             metrics["train/skipped_steps"] = float(self._skipped_steps)
         return metrics

@@ -174,7 +174,7 @@ def test_each_step_is_plain_gradient_descent_and_the_schedule_moves_once_per_ste
     assert [row["train/loss"] for row in state.history] == pytest.approx(
         [sum(losses[:29]) / 29, sum(losses[29:]) / 29], rel=1e-12
     )
-    assert [row["train/lr"] for row in state.history] == pytest.approx([0.1 * 0.97**3, 0.1 * 0.97**6], rel=1e-12)
+    assert [row["train/lr"] for row in state.history] == pytest.approx([0.1 * 0.97**2, 0.1 * 0.97**5], rel=1e-12)
     assert state.progress.step == 6
 
 
