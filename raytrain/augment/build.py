@@ -41,7 +41,7 @@ def compose(*, steps: Sequence[Mapping[str, Any]] = ()) -> Compose:
 
 
 def _step(index: int, step: Mapping[str, Any]) -> Augmentation:
-    if "name" not in step:
+    if not isinstance(step.get("name"), str):
         raise ConfigError(f"augmentation.steps.{index} must have a name, got {dict(step)}")
     try:
         return create_augmentation(step["name"], settings={key: step[key] for key in step if key != "name"})

@@ -65,6 +65,7 @@ def test_every_step_learns_of_the_model() -> None:
     ("step", "message"),
     [
         ({"alpha": 1.0}, r"augmentation.steps.1 must have a name, got \{'alpha': 1.0\}"),
+        ({"name": 3}, r"augmentation.steps.1 must have a name, got \{'name': 3\}"),
         ({"name": "mixpu"}, "augmentation.steps.1: augmentation.name: there is no augmentation 'mixpu'; did you mean"),
         ({"name": "mixup", "aplha": 1}, "augmentation.steps.1: augmentation.aplha: 'mixup' has no such setting; did"),
         ({"name": "mixup", "alpha": 0.0}, "augmentation.steps.1: augmentation.alpha must be above 0"),
