@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-BENCHMARKS = ("fit", "sweep", "turnaround", "memory")
+BENCHMARKS = ("fit", "sweep", "turnaround", "memory", "transforms", "augmentation")
 
 
 def main() -> None:
