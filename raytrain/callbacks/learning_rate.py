@@ -18,7 +18,7 @@ class LearningRateMonitor(Callback):
     """Add to each epoch's metrics the rate its first step had: `lr/group_0`, `lr/group_1`, ...
 
     The rates are those of the torch optimizer's groups, in its order. The engine's `train/lr` is the first group's rate
-    after the epoch's last step; the two agree for a schedule that counts epochs.
+    in the epoch's last step; the two agree for a schedule that counts epochs.
 
     >>> import torch
     >>> from types import SimpleNamespace

@@ -8,7 +8,7 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from raytrain.errors import ConfigError
+from raytrain.errors import ConfigError, RunError
 from raytrain.types import Callback, FitState
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class MLflowLogger(Callback):
 
     Raises:
         ConfigError: MLflow, an optional extra, is not installed.
+        RunError: On resuming, the store does not have the run.
 
     >>> logger = MLflowLogger("bearings", "wdcnn", tracking_uri="sqlite:///mlflow.db")
     >>> logger.state_dict()
@@ -64,7 +65,7 @@ class MLflowLogger(Callback):
         if self.run_id is None:
             self.run_id = self._new_run(client, state)
         else:
-            client.update_run(self.run_id, status="RUNNING")
+            self._go_on(client)
         points = client.get_metric_history(self.run_id, "train/loss")
         self._logged = max((point.step for point in points), default=0)
 
@@ -107,6 +108,17 @@ class MLflowLogger(Callback):
         client.log_param(run_id, "optimizer", type(state.optimizer).__name__)
         client.log_param(run_id, "parameters", sum(weight.numel() for weight in state.model.parameters()))
         return run_id
+
+    def _go_on(self, client: MlflowClient) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.update_run(self.run_id, status="RUNNING")
+        except MlflowException as error:
+            raise RunError(
+                f"MLflow run {self.run_id}, which the resumed run was logged to, cannot be gone on with in the store "
+                f"{client.tracking_uri}: {error.message}; give the tracking_uri it was logged to"
+            ) from error
 
     def _status(self, state: FitState) -> str:
         # The loop calls on_fit_end while the error is on its way; one that was being handled before is not its own.

@@ -91,6 +91,14 @@ def test_a_resumed_run_goes_on_in_the_same_mlflow_run_and_logs_no_epoch_twice(
     assert client.get_run(logger.run_id).info.status == "FINISHED"
 
 
+def test_a_store_without_the_run_is_refused(fit_state: Make, client: MlflowClient, uri: str) -> None:
+    logger = MLflowLogger("bearings", tracking_uri=uri)
+    logger.load_state_dict({"run_id": "0" * 32})
+    message = r"^MLflow run 0{32}, which the resumed run was logged to, cannot be gone on with in the store sqlite:"
+    with pytest.raises(RunError, match=message):
+        logger.on_fit_start(fit_state())
+
+
 @pytest.mark.parametrize(
     ("cause", "status", "reason"),
     [

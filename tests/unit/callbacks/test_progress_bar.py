@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import time
+import types
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -95,6 +98,23 @@ def test_what_is_no_terminal_stays_quiet_and_so_do_other_ranks(told: Make, fit_s
     console = Console(file=screen) if is_writer else terminal(screen)
     told(ProgressBar(console), fit_state(is_writer=is_writer), [{"train/loss": 1.0}] * 2)
     assert screen.getvalue() == ""
+
+
+def test_a_notebook_shows_the_bars_in_a_widget(told: Make, fit_state: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What rich asks of a notebook: a widget for output, and a function that displays it.
+    shown: list[object] = []
+
+    class Output(nullcontext[None]):
+        def clear_output(self, *, wait: bool) -> None:
+            shown.append("cleared")
+
+    modules = {name: types.ModuleType(name) for name in ("ipywidgets", "IPython", "IPython.display")}
+    modules["ipywidgets"].__dict__["Output"] = Output
+    modules["IPython.display"].__dict__["display"] = shown.append
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    told(ProgressBar(Console(file=io.StringIO(), force_jupyter=True)), fit_state(), [{"train/loss": 1.0}])
+    assert isinstance(shown[0], Output)
 
 
 def test_lines_printed_meanwhile_stand_above_the_bars(fit_state: Make) -> None:
