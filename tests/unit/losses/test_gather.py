@@ -22,6 +22,8 @@ from raytrain.losses.supcon import SupConLoss
 from raytrain.objectives.contrastive import Contrastive
 from raytrain.types import Batch, Progress
 
+pytestmark = pytest.mark.slow
+
 # Five samples for one worker and four for the other. Class 2 has one sample on each, class 3 has one in all.
 TARGETS = torch.tensor([0, 1, 0, 2, 1, 2, 0, 3, 1])
 START = Progress(epoch=0, step=0, fraction=0.0)
@@ -119,3 +121,6 @@ def test_one_worker_keeps_its_tensors() -> None:
 
 if __name__ == "__main__":
     work(int(sys.argv[1]), Path(sys.argv[2]))
+    # DistributedDataParallel keeps gloo's threads alive after the group is destroyed, and the interpreter's own way out
+    # may meet one of them and abort.
+    os._exit(0)
