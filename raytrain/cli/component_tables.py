@@ -6,7 +6,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
@@ -121,9 +121,10 @@ def _type_text(annotation: Any) -> str:  # noqa: ANN401 - any annotation
         return " or ".join(_type_text(one) for one in arguments)
     if annotation is types.NoneType:
         return "null"
-    if origin is not None and arguments:
-        inner = ", ".join(_type_text(one) for one in arguments if one is not Ellipsis)
-        return f"list of {inner}" if origin is not dict else "mapping"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "mapping"
+    if origin is not None:
+        return f"list of {', '.join(_type_text(one) for one in arguments if one is not Ellipsis)}"
     return {float: "number", int: "integer", bool: "true or false", str: "text"}.get(annotation, str(annotation))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from raytrain.callbacks.build import create_callback
 from raytrain.callbacks.context import CallbackContext
@@ -32,6 +32,7 @@ from raytrain.objectives.build import create_objective
 from raytrain.optim.build import create_optimizer, create_schedule
 from raytrain.optim.schedule import RunLength
 from raytrain.tfr.build import create_transform
+from raytrain.tfr.transform import TimeFrequencyTransform
 from raytrain.types import BatchTransform, Callback
 
 __all__ = [
@@ -104,13 +105,28 @@ def build_transforms(
 ) -> list[BatchTransform]:
     """Return what batches go through: augmentation of signals, the time-frequency transform, augmentation of images."""
     steps = augmentation_steps(config)
-    for step in steps:
-        step.bind(model, objective)
-    transforms: list[BatchTransform] = [step for step in steps if step.domain == "signal"]
+    on_signals = [step for step in steps if step.domain == "signal"]
+    on_images = [step for step in steps if step.domain == "image"]
+    images: list[TimeFrequencyTransform] = []
     if config.tfr.name != "none":
-        tfr = create_transform(config.tfr.name, sample_rate_hz=sample_rate_hz, settings=config.tfr.settings)
-        transforms.append(tfr)
-    return [*transforms, *(step for step in steps if step.domain == "image")]
+        images = [create_transform(config.tfr.name, sample_rate_hz=sample_rate_hz, settings=config.tfr.settings)]
+    for step in on_signals:
+        step.bind(_OnSignals(model, images[0]) if images else model, objective)
+    for step in on_images:
+        step.bind(model, objective)
+    return [*on_signals, *images, *on_images]
+
+
+class _OnSignals(nn.Module):
+    """A model of images as one of signals, for an augmentation that asks it before the transform."""
+
+    def __init__(self, model: nn.Module, transform: TimeFrequencyTransform) -> None:
+        super().__init__()
+        self.model = model
+        self._transform = transform
+
+    def forward(self, signal: Tensor, *, with_embedding: bool = False) -> Any:  # noqa: ANN401 - what the model returns
+        return self.model(self._transform.transform(signal), with_embedding=with_embedding)
 
 
 def loss_data(config: TrainConfig, store: SegmentStore, windows: Windows) -> LossData:

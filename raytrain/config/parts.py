@@ -67,14 +67,20 @@ def check_parts(config: TrainConfig) -> None:
         ConfigError: One report of every unknown name, unknown setting and value of the wrong type; or of parts that
             cannot work together; or what a part itself refuses.
     """
-    named = [(field, part) for field in TABLES if isinstance(part := getattr(config, field), Part)]
-    named += [("callbacks", Part(name=name, **settings)) for name, settings in config.callbacks.items()]
-    problems = [problem for field, part in named for problem in _part_problems(field, part)]
-    if problems:
+    if problems := [problem for field, part in _named_parts(config) for problem in _part_problems(field, part)]:
         raise ConfigError("\n  ".join(problems))
     if problems := list(_combination_problems(config)):
         raise ConfigError("\n  ".join(problems))
     _check_model(config)
+
+
+def _named_parts(config: TrainConfig) -> Iterator[tuple[str, Part]]:
+    yield from ((field, part) for field in TABLES if isinstance(part := getattr(config, field), Part))
+    yield from (("callbacks", Part(name=name, **settings)) for name, settings in config.callbacks.items())
+    steps = config.augmentation.settings.get("steps") if config.augmentation.name == "compose" else None
+    if isinstance(steps, list):
+        named = (step for step in steps if isinstance(step, Mapping) and isinstance(step.get("name"), str))
+        yield from (("augmentation", Part.model_validate(step)) for step in named)
 
 
 def _part_problems(field: str, part: Part) -> Iterator[str]:
@@ -111,11 +117,12 @@ def _combination_problems(config: TrainConfig) -> Iterator[str]:
         remedy = "tfr: {name: none}" if imaged else "name a transform in tfr"
         taker = f"'{config.model.name}' takes {domain}s"
         yield f"model.name: {taker}, and tfr is '{config.tfr.name}'; {remedy}, or use {fitting}"
-    steps, name = augmentation_steps(config), config.augmentation.name
-    if not imaged and any(step.domain == "image" for step in steps):
-        yield f"augmentation.name: '{name}' is for time-frequency images; name a transform in tfr"
-    if config.loss.name in _UNMIXED and any(step.mixes_labels for step in steps):
-        yield f"augmentation.name: '{name}' mixes classes, and loss '{config.loss.name}' needs one class per sample"
+    for step in augmentation_steps(config):
+        name = type(step).__name__
+        if step.domain == "image" and not imaged:
+            yield f"augmentation: {name} is for time-frequency images; name a transform in tfr"
+        if step.mixes_labels and config.loss.name in _UNMIXED:
+            yield f"augmentation: {name} mixes classes, and loss '{config.loss.name}' needs one class per sample"
 
 
 def _check_model(config: TrainConfig) -> None:

@@ -120,6 +120,13 @@ def test_parts_combine(store: SegmentStore, tmp_path: Path) -> None:
     assert {"time/epoch_s", "gradient/norm"} <= set(trained(run, store, tmp_path).metrics)
 
 
+def test_adversarial_examples_are_of_the_signal_below_the_image(store: SegmentStore, tmp_path: Path) -> None:
+    image = {"tfr": {"name": "stft"}, "model": {"name": "cnn2d", "depth": 2, "width": 4}}
+    plain = trained(config(image), store, tmp_path)
+    attacked = trained(config(image, {"augmentation": {"name": "adversarial", "epsilon": 0.5}}), store, tmp_path)
+    assert attacked.metrics["train/loss"] > plain.metrics["train/loss"]
+
+
 def test_a_student_learns_from_the_run_it_names(store: SegmentStore, tmp_path: Path) -> None:
     teacher = config({"epochs": 2})
     write_checkpoint(tmp_path / "teacher" / "best.pt", trained(teacher, store, tmp_path).snapshot())

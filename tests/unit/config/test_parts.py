@@ -38,6 +38,10 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
         ({"augmentation": {"name": "mixupp"}}, "augmentation.name: 'mixupp' is unknown; did you mean 'mixup'?"),
         ({"augmentation": {"name": "mixup", "alpha": -1}}, "augmentation.alpha must be"),
         (
+            {"augmentation": {"name": "compose", "steps": [{"name": "mixup", "alpha": "x"}]}},
+            "augmentation.alpha: Input should be a valid number (got 'x')",
+        ),
+        (
             {"tfr": {"name": "stft"}},
             "model.name: 'wdcnn' takes signals, and tfr is 'stft'; tfr: {name: none}, or use cnn2d",
         ),
@@ -47,18 +51,18 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
         ),
         (
             {"augmentation": {"name": "spec_augment"}},
-            "augmentation.name: 'spec_augment' is for time-frequency images; name a transform in tfr",
+            "augmentation: SpecAugment is for time-frequency images; name a transform in tfr",
         ),
         (
             {"augmentation": {"name": "cutmix"}, "loss": {"name": "supcon"}},
-            "augmentation.name: 'cutmix' mixes classes, and loss 'supcon' needs one class per sample",
+            "augmentation: CutMixAugmentation mixes classes, and loss 'supcon' needs one class per sample",
         ),
         (
             {
                 "augmentation": {"name": "compose", "steps": [{"name": "time_shift"}, {"name": "mixup"}]},
                 "loss": {"name": "physics_informed"},
             },
-            "augmentation.name: 'compose' mixes classes, and loss 'physics_informed' needs one class per sample",
+            "augmentation: MixupAugmentation mixes classes, and loss 'physics_informed' needs one class per sample",
         ),
     ],
 )
