@@ -51,11 +51,11 @@ def layer_norms(layers: Mapping[str, Sequence[nn.Parameter]], *, total: Tensor |
 class GradientMonitor(Callback):
     """Watch the norms of gradients, as they are before clipping; tell once per epoch when they vanish or explode.
 
-    Both are of deep and recurrent networks (Bengio, Simard & Frasconi 1994; Pascanu, Mikolov & Bengio 2013). It looks
-    at the first step of each epoch and every `log_interval` steps from there. Of what it sees it adds `gradient/norm`
-    (the mean) and `gradient/norm_max` to the epoch's metrics, keeps the mean of each layer, and rank 0 warns through
-    the logger `raytrain`. A layer is a module together with the parameters that are its own. Under a float16 loss
-    scaler single infinite norms are part of ordinary training.
+    Bengio, Simard & Frasconi 1994 and Pascanu, Mikolov & Bengio 2013 describe the two. It looks at the first step of
+    each epoch and every `log_interval` steps from there. Of what it sees it adds `gradient/norm` (the mean) and
+    `gradient/norm_max` to the epoch's metrics, keeps the mean of each layer, and rank 0 warns through the logger
+    `raytrain`. A layer is a module with the parameters that are its own and are trained when the run starts. Under a
+    float16 loss scaler single infinite norms are part of ordinary training.
 
     Args:
         log_interval: Steps between looks; only a look waits for the device.
@@ -103,8 +103,9 @@ class GradientMonitor(Callback):
         """List the layers once."""
         self._layers = {}
         for name, parameter in state.model.named_parameters():  # a shared one is the first layer's
-            layer = name.rpartition(".")[0] or type(state.model).__name__
-            self._layers.setdefault(layer, []).append(parameter)
+            if parameter.requires_grad:
+                layer = name.rpartition(".")[0] or type(state.model).__name__
+                self._layers.setdefault(layer, []).append(parameter)
 
     def on_epoch_start(self, state: FitState) -> None:  # noqa: ARG002 - the hook's
         """Begin the epoch's looks."""
@@ -121,7 +122,7 @@ class GradientMonitor(Callback):
         if not self._looks:
             return
         totals = [math.hypot(*look) for look in self._looks]
-        # The largest and the mean of several values of which one is NaN are NaN.
+        # `max` would pass over a NaN, or not, by its place.
         largest = math.nan if any(map(math.isnan, totals)) else max(totals)
         state.metrics |= {"gradient/norm": sum(totals) / len(totals), "gradient/norm_max": largest}
         by_layer = dict(zip(self._layers, zip(*self._looks, strict=True), strict=True))

@@ -16,10 +16,10 @@ __all__ = ["NaNGuard"]
 class NaNGuard(Callback):
     """Ask for a stop in the step in which the loss or the gradient becomes NaN or infinite, on all workers alike.
 
-    Neither is left again once it has reached the weights (arithmetic of IEEE 754-2019). The run then ends in order,
-    with the reason in `stop_reason` and the checkpoints of the epochs before; without the guard the engine raises at
-    the end of the epoch. A gradient that a float16 loss scaler refused has left the weights as they were and is part of
-    ordinary training: it counts only where it reached the weights.
+    A NaN that reaches the weights never leaves them (arithmetic of IEEE 754-2019). The run then ends in order, with the
+    reason in `stop_reason` and the checkpoints of the epochs before; without the guard the engine raises at the end of
+    the epoch. A gradient that a float16 loss scaler refused has left the weights as they were and is part of ordinary
+    training: it counts only where it reached the weights.
 
     Args:
         check_interval: Steps between looks. A look waits for the device and for all workers; in between, what happened

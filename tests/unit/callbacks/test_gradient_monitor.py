@@ -128,6 +128,19 @@ def test_a_shared_weight_counts_once(fit_state: Make) -> None:
     assert state.metrics["gradient/norm"] == 3.0
 
 
+def test_a_frozen_layer_does_not_vanish(fit_state: Make, caplog: pytest.LogCaptureFixture) -> None:
+    state = fit_state()
+    state.model = nn.Sequential(nn.Linear(2, 2).requires_grad_(requires_grad=False), nn.Linear(2, 1))
+    monitor = GradientMonitor()
+    monitor.on_fit_start(state)
+    monitor.on_epoch_start(state)
+    state.model(torch.ones(1, 2)).sum().backward()
+    monitor.on_step_end(state)
+    monitor.on_epoch_end(state)
+    assert list(monitor.history[0]) == ["1"]
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
