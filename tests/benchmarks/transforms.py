@@ -1,0 +1,180 @@
+"""Each time-frequency transform against SciPy, PyWavelets or NumPy on the same windows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pywt
+import scipy.signal
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from raytrain.tfr.build import TRANSFORMS, create_transform
+from raytrain.tfr.wavelet import Cwt
+from tests.benchmarks.comparison import Arm, Options, Outcome, Timing, check_agreement, interleave, ratios, spread
+from tests.benchmarks.report import Report
+
+__all__ = ["run"]
+
+ROUNDS = 7
+WINDOWS, SAMPLES, RATE_HZ, HOP, BINS = 64, 2048, 12_000.0, 32, 128
+REFLECTED = 489  # samples at each end, as `cwt` does for its lowest frequency
+
+Signals: TypeAlias = NDArray[np.float32]
+Image: TypeAlias = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a transform is compared with.
+
+    Attributes:
+        name: Its library and how it is used.
+        compute: From windows `[N, T]` to images `[N, F, T']`.
+        calls: Batches of raytrain's arm per round, so that a round is long against the clock's resolution.
+        tolerance: By how much the mean of a row may differ.
+    """
+
+    name: str
+    compute: Callable[[Signals], Image]
+    calls: int
+    tolerance: float
+
+
+def run(options: Options) -> Report:
+    """Time the transforms of the table at their default settings, each in turn with its reference."""
+    torch.set_num_threads(1)
+    signals = np.random.default_rng(0).standard_normal((WINDOWS, SAMPLES), dtype=np.float32)
+    found = {name: _compare(name, REFERENCES[name], signals, options) for name in TRANSFORMS}
+    rounds = len(next(iter(found.values()))["ratio by round"])
+    return Report(
+        title="Time-frequency transforms, windows per second",
+        method=(
+            f"{WINDOWS} windows of 1 x {SAMPLES}, float32, default settings, one thread, no gradients; STFT and CWT in "
+            f"dB. SciPy and PyWavelets take the batch at once, NumPy one window at a time with all lags and instants "
+            f"vectorised. Arms in turn, rounds: {rounds}; median (range). The means of each row agree to single "
+            f"precision, those of the CWT to {REFERENCES['cwt'].tolerance:g} dB: PyWavelets stretches a sampled "
+            "wavelet."
+        ),
+        columns=("transform", "raytrain", "reference", "", "ratio"),
+        rows=[
+            (
+                name,
+                one["raytrain"].text(0),
+                REFERENCES[name].name,
+                one["reference"].text(0),
+                one["ratio"].text(1),
+            )
+            for name, one in found.items()
+        ],
+        goals=[],
+        figures=found,
+    )
+
+
+def _compare(name: str, reference: Reference, signals: Signals, options: Options) -> dict[str, Any]:
+    transform, tensor = create_transform(name, sample_rate_hz=RATE_HZ, settings={}), torch.from_numpy(signals[:, None])
+
+    def ours() -> Outcome:
+        with torch.inference_mode():
+            for _ in range(reference.calls):
+                image = transform.transform(tensor)
+        return _outcome(image[:, 0].numpy())
+
+    arms: dict[str, Arm] = {
+        "raytrain": lambda: ours,
+        "reference": lambda: lambda: _outcome(reference.compute(signals)),
+    }
+    timings = interleave(
+        arms,
+        rounds=options.count(default=ROUNDS, quick=2),
+        cpu_clock=time.process_time,
+        say=lambda line: options.say(f"{name}, {line}"),
+    )
+    check_agreement(timings, tolerances={"": reference.tolerance})
+    mine, theirs = (_windows_per_s(timings["raytrain"], reference.calls), _windows_per_s(timings["reference"], 1))
+    return {
+        "raytrain": spread(mine),
+        "reference": spread(theirs),
+        "ratio": ratios(mine, theirs),
+        "ratio by round": [one / other for one, other in zip(mine, theirs, strict=True)],
+    }
+
+
+def _windows_per_s(timings: list[Timing], calls: int) -> list[float]:
+    return [calls * WINDOWS / one.wall_s for one in timings]
+
+
+def _outcome(image: Image) -> Outcome:
+    return Outcome({f"row {row}": float(value) for row, value in enumerate(image.mean(axis=(0, 2)))})
+
+
+def _decibels(power: Image) -> Image:
+    log: Image = 10 * np.log10(power + 1e-10)
+    return log
+
+
+def _short_time_fourier(signals: Signals) -> Image:
+    window = scipy.signal.get_window("hann", 128)
+    transform = scipy.signal.ShortTimeFFT(window, HOP, RATE_HZ, fft_mode="onesided2X", scale_to="magnitude")
+    spectrum = transform.stft(signals, p0=0, p1=SAMPLES // HOP + 1, padding="even")
+    power: Image = spectrum.real**2 + spectrum.imag**2
+    return _decibels(power)
+
+
+def _wavelet(signals: Signals) -> Image:
+    frequencies_hz = Cwt(RATE_HZ).frequencies_hz.numpy()
+    scales = 6 * RATE_HZ / (2 * np.pi * frequencies_hz)
+    reflected = np.pad(signals, ((0, 0), (REFLECTED, REFLECTED)), mode="reflect")
+    morlet = f"cmor2.0-{6 / (2 * np.pi):.15f}"
+    # At its default precision a long wavelet jitters, which lets 0.7 dB of noise in.
+    found, _ = pywt.cwt(reflected, scales, morlet, 1 / RATE_HZ, method="fft", precision=16)
+    found = found[..., REFLECTED:-REFLECTED]
+    # Theirs is the L2 norm, without the factor two, and averages the wavelet over each sample.
+    gain = 4 / scales / np.sinc(frequencies_hz / RATE_HZ) ** 2
+    power = (found.real**2 + found.imag**2) * gain[:, None, None]
+    columns: Image = power.reshape(len(scales), len(signals), -1, HOP).mean(axis=-1)
+    return _decibels(columns).swapaxes(0, 1)
+
+
+def _lag_products(signal: Signals) -> NDArray[np.complexfloating]:
+    """Return z[n+m] z*[n-m] of one window for all n and m >= 0, `[T, M]`."""
+    lags = BINS // 2
+    padded = np.pad(scipy.signal.hilbert(signal), lags - 1)
+    after = sliding_window_view(padded[lags - 1 :], lags)
+    before = sliding_window_view(padded[: SAMPLES + lags - 1], lags)[:, ::-1]
+    products: NDArray[np.complexfloating] = after * before.conj()
+    return products
+
+
+def _wigner_ville(signals: Signals) -> Image:
+    return np.stack([_over_lags(_lag_products(signal)[::HOP]) for signal in signals])
+
+
+def _smoothed_wigner_ville(signals: Signals) -> Image:
+    over_time, over_lags = (scipy.signal.windows.hann(length + 2)[1:-1] for length in (65, 127))
+    images = []
+    for signal in signals:
+        padded = np.pad(_lag_products(signal), ((32, 32), (0, 0)))
+        smoothed = sliding_window_view(padded, 65, axis=0)[::HOP] @ (over_time / over_time.sum())
+        images.append(_over_lags(smoothed * over_lags[63:]))
+    return np.stack(images)
+
+
+def _over_lags(products: NDArray[np.complexfloating]) -> Image:
+    """Return the distribution `[F, T']` of lag products `[T', M]`, which negative lags conjugate."""
+    image: Image = np.fft.hfft(products, BINS, axis=-1, norm="forward").T
+    return image
+
+
+REFERENCES = {
+    "cwt": Reference("PyWavelets, by FFT", _wavelet, 1, 0.1),
+    "smoothed_pseudo_wvd": Reference("NumPy, each window", _smoothed_wigner_ville, 4, 1e-6),
+    "stft": Reference("SciPy ShortTimeFFT", _short_time_fourier, 20, 1e-3),
+    "wvd": Reference("NumPy, each window", _wigner_ville, 10, 1e-6),
+}
