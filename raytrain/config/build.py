@@ -143,6 +143,7 @@ def loss_data(config: TrainConfig, store: SegmentStore, windows: Windows) -> Los
         input=config.windows.input,
         fault_orders=(bpfo, bpfi, ball, cage) if known else None,
         conditions=windows.condition_names,
+        shaft_speed_rpm=windows.condition("shaft_speed_rpm"),
     )
 
 

@@ -117,6 +117,8 @@ def _combination_problems(config: TrainConfig) -> Iterator[str]:
         remedy = "tfr: {name: none}" if imaged else "name a transform in tfr"
         taker = f"'{config.model.name}' takes {domain}s"
         yield f"model.name: {taker}, and tfr is '{config.tfr.name}'; {remedy}, or use {fitting}"
+    if imaged and config.loss.name == "physics_informed":
+        yield f"loss.name: 'physics_informed' looks at signals, and tfr '{config.tfr.name}' makes images; use tfr none"
     for step in augmentation_steps(config):
         name = type(step).__name__
         if step.domain == "image" and not imaged:

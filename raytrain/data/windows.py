@@ -100,6 +100,10 @@ class Windows:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def condition(self, name: str) -> Tensor:
+        """Return an operating condition of every window, `[N]`."""
+        return self._conditions[name]
+
     @property
     def condition_names(self) -> tuple[str, ...]:
         """Names of the operating conditions that batches carry."""

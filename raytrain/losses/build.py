@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from raytrain.errors import ConfigError, nearest
-from raytrain.losses.class_weights import compute_class_weights
 from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.distillation import DistillationLoss
 from raytrain.losses.focal import FocalLoss
-from raytrain.losses.loss_data import LossData
+from raytrain.losses.loss_data import ClassWeights, LossData
 from raytrain.losses.physics_informed import create_physics_informed
 from raytrain.losses.supcon import SupConLoss
 
 __all__ = [
     "LOSSES",
-    "ClassWeights",
     "create_criterion",
     "create_cross_entropy",
     "create_distillation",
@@ -27,8 +25,6 @@ __all__ = [
     "create_label_smoothing",
     "create_supcon",
 ]
-
-ClassWeights = Literal["none", "balanced"]
 
 
 def create_cross_entropy(
@@ -41,7 +37,7 @@ def create_cross_entropy(
         smoothing: Share of the target spread evenly over all classes, in [0, 1).
         class_weights: `balanced` weighs each class by the inverse of its frequency; `none` weighs all samples alike.
     """
-    return LabelSmoothingCrossEntropy(smoothing, _weight(data, class_weights))
+    return LabelSmoothingCrossEntropy(smoothing, data.weights(class_weights))
 
 
 def create_label_smoothing(
@@ -65,7 +61,7 @@ def create_focal(data: LossData, *, gamma: float = 2.0, class_weights: ClassWeig
         gamma: How quickly the loss fades as the probability of the right class rises, at least 0; 0 is cross-entropy.
         class_weights: `balanced` weighs each class by the inverse of its frequency; `none` weighs all samples alike.
     """
-    return FocalLoss(_weight(data, class_weights), gamma)
+    return FocalLoss(data.weights(class_weights), gamma)
 
 
 def create_supcon(
@@ -109,7 +105,7 @@ def create_distillation(
         class_weights: Of the cross-entropy: `balanced` weighs each class by the inverse of its frequency; `none` weighs
             all samples alike.
     """
-    return DistillationLoss(temperature, alpha, weight=_weight(data, class_weights))
+    return DistillationLoss(temperature, alpha, weight=data.weights(class_weights))
 
 
 LOSSES: dict[str, Callable[..., nn.Module]] = {
@@ -146,13 +142,3 @@ def create_criterion(name: str, *, data: LossData, settings: Mapping[str, Any]) 
     if name not in LOSSES:
         raise ConfigError(f"loss.name: there is no loss {name!r}; {nearest(name, LOSSES)}")
     return LOSSES[name](data, **settings)
-
-
-def _weight(data: LossData, class_weights: ClassWeights) -> Tensor | None:
-    match class_weights:
-        case "balanced":
-            return compute_class_weights(data.targets, num_classes=data.num_classes)
-        case "none":
-            return None
-        case _:
-            raise ConfigError(f"loss.class_weights must be none or balanced, got {class_weights!r}")

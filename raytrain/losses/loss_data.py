@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from torch import Tensor
 
-__all__ = ["LossData"]
+from raytrain.errors import ConfigError
+from raytrain.losses.class_weights import compute_class_weights
+
+__all__ = ["ClassWeights", "LossData"]
+
+ClassWeights: TypeAlias = Literal["none", "balanced"]
+"""How classes count: all samples alike, or all classes alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +30,7 @@ class LossData:
         fault_orders: BPFO, BPFI, 2 x BSF and FTF of the bearing as multiples of the shaft frequency; None where no
             bearing is known or the recordings are of several.
         conditions: Names of the operating conditions that batches carry.
+        shaft_speed_rpm: Shaft speeds of the training samples, NaN where unknown, `[N]`; None where none is known.
     """
 
     targets: Tensor
@@ -34,8 +41,24 @@ class LossData:
     input: Literal["raw", "envelope"] = "raw"
     fault_orders: tuple[float, float, float, float] | None = None
     conditions: tuple[str, ...] = ()
+    shaft_speed_rpm: Tensor | None = None
 
     @property
     def num_classes(self) -> int:
         """Number of classes K."""
         return len(self.classes)
+
+    def weights(self, class_weights: ClassWeights) -> Tensor | None:
+        """Return the weight of each class, float32 `[K]`; None where all samples count alike.
+
+        Raises:
+            ConfigError: There are no such class weights.
+            DataError: Balanced ones cannot be computed from the targets.
+        """
+        match class_weights:
+            case "balanced":
+                return compute_class_weights(self.targets, num_classes=self.num_classes)
+            case "none":
+                return None
+            case _:
+                raise ConfigError(f"loss.class_weights must be none or balanced, got {class_weights!r}")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
-from raytrain.losses.class_weights import compute_class_weights
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.frequency_consistency import FrequencyConsistencyLoss
-from raytrain.losses.loss_data import LossData
+from raytrain.losses.loss_data import ClassWeights, LossData
 from raytrain.losses.physical_constraint import PhysicalConstraintLoss
 from raytrain.losses.sommerfeld_consistency import SommerfeldConsistencyLoss
 from raytrain.losses.temporal_smoothness import TemporalSmoothnessLoss
@@ -94,7 +92,7 @@ def create_physics_informed(
     tolerance: float = 0.02,
     harmonics: int = 3,
     smoothing: float = 0.0,
-    class_weights: Literal["none", "balanced"] = "balanced",
+    class_weights: ClassWeights = "balanced",
 ) -> PhysicsInformedLoss:
     """Cross-entropy, and how far the prediction contradicts the physics of the machine (Karpatne et al. 2017).
 
@@ -116,8 +114,6 @@ def create_physics_informed(
     Raises:
         ConfigError: A physics loss that is asked for does not fit the training set, or all weigh nothing.
     """
-    if class_weights not in ("none", "balanced"):
-        raise ConfigError(f"loss.class_weights must be none or balanced, got {class_weights!r}")
     is_journal = _JOURNAL.issuperset(data.classes)
     frequency_weight = float(not is_journal) if frequency_weight is None else frequency_weight
     sommerfeld_weight = 0.5 * is_journal if sommerfeld_weight is None else sommerfeld_weight
@@ -131,10 +127,8 @@ def create_physics_informed(
         sommerfeld_weight=sommerfeld_weight,
         temporal_weight=temporal_weight,
     )
-    balanced = class_weights == "balanced"
-    weight = compute_class_weights(data.targets, num_classes=data.num_classes) if balanced else None
     return PhysicsInformedLoss(
-        LabelSmoothingCrossEntropy(smoothing, weight),
+        LabelSmoothingCrossEntropy(smoothing, data.weights(class_weights)),
         physics,
         data_weight=data_weight,
         physics_weight=physics_weight,
@@ -151,7 +145,7 @@ def _frequency(data: LossData, *, tolerance: float, harmonics: int) -> Frequency
             "loss.frequency_weight must be 0 where recordings are not all of one bearing of the catalogue: its "
             "frequencies are not known"
         )
-    return FrequencyConsistencyLoss(
+    loss = FrequencyConsistencyLoss(
         FaultSignatureDatabase.from_fault_orders(data.fault_orders),
         data.classes,
         sample_rate_hz=data.sample_rate_hz,
@@ -159,6 +153,9 @@ def _frequency(data: LossData, *, tolerance: float, harmonics: int) -> Frequency
         harmonics=harmonics,
         demodulate=data.input == "raw",
     )
+    if data.shaft_speed_rpm is not None:
+        loss.check_speeds(data.shaft_speed_rpm, samples=data.window_samples)
+    return loss
 
 
 def _sommerfeld(data: LossData) -> SommerfeldConsistencyLoss:

@@ -48,7 +48,7 @@ class PlainLoop:
             {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=LR, fused=True)
-        self.weight = compute_class_weights(self.targets, self.classes)
+        self.weight = compute_class_weights(self.targets, num_classes=self.classes)
         total = math.ceil(len(self.targets) / config.batch_size) * config.epochs
         warmup = round(WARMUP * total)
 

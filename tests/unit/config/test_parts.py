@@ -58,6 +58,10 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
             "augmentation: CutMixAugmentation mixes classes, and loss 'supcon' needs one class per sample",
         ),
         (
+            IMAGES | {"loss": {"name": "physics_informed"}},
+            "loss.name: 'physics_informed' looks at signals, and tfr 'stft' makes images; use tfr none",
+        ),
+        (
             {
                 "augmentation": {"name": "compose", "steps": [{"name": "time_shift"}, {"name": "mixup"}]},
                 "loss": {"name": "physics_informed"},

@@ -60,6 +60,14 @@ def segment(store: SegmentStore, index: int) -> NDArray[np.float32]:
 
 
 class TestStore:
+    def test_keeps_every_operating_condition_and_nan_where_a_recording_lacks_one(self) -> None:
+        warm = dataclasses.replace(recording(noise(1000), "a"), conditions={"oil_temperature_c": 61.5})
+        store = prepared([warm, recording(noise(500, seed=1), "b", fault_type="outer")], WindowConfig())
+        temperature = store.conditions["oil_temperature_c"]
+        assert set(store.conditions) == {"oil_temperature_c"}
+        assert temperature.dtype == np.float32
+        np.testing.assert_array_equal(temperature, [61.5, np.nan] * 3)
+
     def test_holds_the_segments_as_they_are_without_preprocessing(self) -> None:
         a, b = noise(1000, channels=2), noise(500, channels=2, seed=1)
         recordings = [

@@ -250,3 +250,12 @@ def test_batches_made_on_a_gpu_are_those_of_the_cpu() -> None:
     np.testing.assert_allclose(
         on_gpu.inputs.cpu().numpy(), inputs(Windows(store, ["train"], config), torch.arange(9)), atol=1e-5
     )
+
+
+def test_batches_carry_the_conditions_of_their_recordings() -> None:
+    store = replace(store_of([40, 40], [0, 0]), conditions={"viscosity_pa_s": np.array([0.02, 0.03], dtype=np.float32)})
+    windows = Windows(store, ["train"], WindowConfig(length=16, hop=16))
+    assert "viscosity_pa_s" in windows.condition_names
+    batch = windows.batch(torch.tensor([3, 0]))
+    assert batch.conditions["viscosity_pa_s"].tolist() == pytest.approx([0.03, 0.02])
+    assert windows.condition("viscosity_pa_s").tolist() == pytest.approx([0.02, 0.02, 0.03, 0.03])
