@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from raytrain.callbacks.model_checkpoint import ModelCheckpoint
 from raytrain.data.adapter import AnyLoader, BatchAdapter
@@ -48,8 +49,8 @@ class Trainer:
         gradient_accumulation_steps: Batches per optimizer step; a last, shorter step counts its own samples.
         max_grad_norm: Norm that gradients are clipped to; None leaves them.
         mixed_precision: `bf16`, `fp16`, or True for the best the device has.
-        lr_scheduler: A `Schedule`, or one of torch's: stepped once per epoch, but `OneCycleLR` once per step, and
-            `ReduceLROnPlateau` with the validation loss (the training loss without validation).
+        lr_scheduler: A `raytrain.optim.Schedule`, or one of torch's: stepped once per epoch, but `OneCycleLR` once per
+            step, and `ReduceLROnPlateau` with the validation loss (the training loss without validation).
         checkpoint_dir: Folder for `best.pt` and `last.pt`; none are written when absent.
         seed: Seeds torch, NumPy and `random` for layers and augmentation; they are left alone when absent.
 
@@ -82,7 +83,7 @@ class Trainer:
         self.model = model.to(self.device)
         self.optimizer = create_adamw_optimizer(model) if optimizer is None else optimizer
         watched = "train/loss" if val_loader is None else "val/loss"
-        self.schedule = _schedule(lr_scheduler, self.optimizer, watched)
+        self.schedule = _schedule(lr_scheduler, watched=watched)
         self.callbacks = list(callbacks or ())
         if checkpoint_dir is not None:
             self.callbacks.append(ModelCheckpoint(Path(checkpoint_dir), monitor=watched, save_best_only=False))
@@ -93,6 +94,7 @@ class Trainer:
         self._num_classes = _count_classes(self.model, self._train, self.device)
         self._seed = seed or 0
         self._snapshot: dict[str, Any] | None = None
+        self._averaged: nn.Module | None = None
 
     def fit(self, num_epochs: int) -> dict[str, list[float]]:
         """Train `num_epochs` more epochs, or until a callback asks for a stop; return the history of all.
@@ -110,15 +112,15 @@ class Trainer:
             while not run.finished:
                 run.advance()
         finally:
-            self._snapshot = run.snapshot()
+            self._snapshot, self._averaged = run.snapshot(), run.state.averaged_model
             run.close()
         return self.get_history()
 
     def evaluate(self, loader: AnyLoader) -> dict[str, float]:
-        """Return loss, accuracy and the other metrics of the model on `loader`."""
+        """Return loss, accuracy and more on `loader`, of the model or of its average where a callback keeps one."""
         batches = _loader(loader)
         tracker = evaluate(
-            self.model,
+            self.model if self._averaged is None else self._averaged,
             batches,
             objective=self._objective,
             tracker=MetricsTracker(self._num_classes, _recordings(batches), device=self.device),
@@ -152,6 +154,10 @@ class Trainer:
         """
         self._snapshot = read_checkpoint(Path(path))
         self.model.load_state_dict(self._snapshot["model"])
+        self._averaged = None
+        if self._snapshot["averaged_model"] is not None:
+            self._averaged = copy.deepcopy(self.model)
+            self._averaged.load_state_dict(self._snapshot["averaged_model"])
 
     def _training(self, epochs: int) -> Training:
         return Training(
@@ -186,12 +192,10 @@ def _precision(wanted: bool | Literal["bf16", "fp16"], device: torch.device) -> 
     return best_precision(device) if wanted is True else wanted
 
 
-def _schedule(scheduler: Schedule | LRScheduler | None, optimizer: Optimizer, watched: str) -> Schedule:
+def _schedule(scheduler: Schedule | LRScheduler | None, *, watched: str) -> Schedule | None:
     match scheduler:
-        case Schedule():
+        case Schedule() | None:
             return scheduler
-        case None:
-            return Schedule(LambdaLR(optimizer, lambda _: 1.0), "step")
         case ReduceLROnPlateau():
             return Schedule(scheduler, "epoch", monitor=watched)
         case OneCycleLR():

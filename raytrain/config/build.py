@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from raytrain.callbacks.build import create_callback
+from raytrain.callbacks.build import create_callbacks
 from raytrain.callbacks.context import CallbackContext
 from raytrain.callbacks.early_stopping import EarlyStopping
 from raytrain.config.load import load_yaml, validate
@@ -180,7 +180,7 @@ def further_callbacks(config: TrainConfig, directory: Path, *, console: Any = No
     context = CallbackContext(
         directory=directory, monitor=config.metric, mode=config.direction, epochs=config.epochs, console=console
     )
-    return [create_callback(name, context=context, settings=one) for name, one in config.callbacks.items()]
+    return list(create_callbacks(config.callbacks, context=context))
 
 
 def _network(config: TrainConfig, store: SegmentStore) -> nn.Module:

@@ -110,7 +110,8 @@ class Run:
         _check_losses(state)
         for callback in training.callbacks:
             callback.on_epoch_end(state)
-        training.schedule.after_epoch(state.metrics)
+        if training.schedule is not None:
+            training.schedule.after_epoch(state.metrics)
         state.history.append(dict(state.metrics))
         state.progress = self._progress(epoch=state.progress.epoch + 1, step=state.progress.step)
         for callback in training.callbacks:
@@ -134,7 +135,7 @@ class Run:
             "model": training.model.state_dict(),
             "averaged_model": None if state.averaged_model is None else state.averaged_model.state_dict(),
             "optimizer": training.optimizer.state_dict(),
-            "schedule": training.schedule.state_dict(),
+            "schedule": None if training.schedule is None else training.schedule.state_dict(),
             "scaler": training.precision.scaler.state_dict(),
             "epoch": state.progress.epoch,
             "step": state.progress.step,
@@ -160,7 +161,8 @@ class Run:
             )
         training.model.load_state_dict(snapshot["model"])
         training.optimizer.load_state_dict(snapshot["optimizer"])
-        training.schedule.load_state_dict(snapshot["schedule"])
+        if training.schedule is not None:
+            training.schedule.load_state_dict(snapshot["schedule"])
         training.precision.scaler.load_state_dict(snapshot["scaler"])
         for callback, saved in zip(training.callbacks, snapshot["callbacks"], strict=True):
             callback.load_state_dict(saved)

@@ -87,6 +87,6 @@ def _apply(training: Training) -> bool:
     scaler.step(training.optimizer)
     scaler.update()
     skipped = scaler.is_enabled() and scaler.get_scale() < scale
-    if not skipped:
+    if not skipped and training.schedule is not None:
         training.schedule.after_step()
     return not skipped

@@ -25,7 +25,7 @@ class Training:
         train: Batches to learn from.
         validation: Batches to judge each epoch by; None skips that.
         optimizer: Of the model's parameters.
-        schedule: Its learning rates, stepped in its own unit.
+        schedule: Its learning rates, stepped in its own unit; None leaves them to a callback, or as they are.
         precision: Autocast and loss scaling.
         device: Where batches are moved to.
         epochs: Epochs to train.
@@ -43,7 +43,7 @@ class Training:
     train: Loader
     validation: Loader | None
     optimizer: torch.optim.Optimizer
-    schedule: Schedule
+    schedule: Schedule | None
     precision: Precision
     device: torch.device
     epochs: int

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau, StepLR
 
 from raytrain import Trainer
-from raytrain.callbacks import EarlyStopping
+from raytrain.callbacks import EarlyStopping, ExponentialMovingAverage, LearningRateScheduler
 from raytrain.engine.checkpoint import read_checkpoint
 from raytrain.errors import ConfigError, RunError
 
@@ -136,6 +136,30 @@ def test_each_of_torchs_schedulers_is_stepped_in_its_unit(
     scheduler = None if make is None else make(optimizer)
     trainer = Trainer(model, make_batches(4, 4), optimizer=optimizer, lr_scheduler=scheduler, device="cpu")
     assert trainer.fit(3)["train/lr"] == pytest.approx(rates, rel=1e-4)
+
+
+def test_without_a_scheduler_the_rates_are_a_callbacks_to_set() -> None:
+    model = make_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    halving = LearningRateScheduler(StepLR(optimizer, 1, gamma=0.5))
+    trainer = Trainer(model, make_batches(4, 4), optimizer=optimizer, callbacks=[halving], device="cpu")
+    assert trainer.fit(3)["train/lr"] == pytest.approx([0.1, 0.05, 0.025])
+
+
+def test_an_average_is_what_is_evaluated_also_from_a_checkpoint(tmp_path: Path) -> None:
+    validation = make_batches(8, seed=1)
+
+    def make() -> Trainer:
+        average = ExponentialMovingAverage(decay=0.9)
+        return Trainer(make_model(), make_batches(4, 4), validation, callbacks=[average], device="cpu")
+
+    trainer = make()
+    reported = trainer.fit(2)["val/loss"][-1]
+    assert trainer.evaluate(validation)["loss"] == reported
+    trainer.save_checkpoint(tmp_path / "run.pt")
+    other = make()
+    other.load_checkpoint(tmp_path / "run.pt")
+    assert other.evaluate(validation)["loss"] == reported
 
 
 def test_folders_get_the_best_and_the_last(tmp_path: Path) -> None:
