@@ -201,6 +201,21 @@ def test_a_batch_gets_the_image_and_keeps_everything_else(name: str) -> None:
     assert transform.in_evaluation
 
 
+def test_everything_is_on_the_signals_device(name: str) -> None:
+    # The meta device refuses to compute with tensors of another one, as an accelerator would.
+    transform = create(name)
+    image = transform.transform(torch.empty(2, 1, 2048, device="meta"))
+    assert image.device.type == "meta"
+    assert image.shape[2:] == transform.output_shape(2048)
+
+
+def test_reduced_precision_around_it_changes_nothing(name: str) -> None:
+    transform, signal = create(name), noise(2, 1, 1024)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        image = transform.transform(signal)
+    assert torch.equal(image, transform.transform(signal))
+
+
 @pytest.mark.parametrize(
     ("shape", "dtype"),
     [
