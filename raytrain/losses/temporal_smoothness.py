@@ -52,23 +52,24 @@ class TemporalSmoothnessLoss(nn.Module):
     Source: the smoothness assumption of semi-supervised learning, Chapelle, Schölkopf & Zien (2006), ch. 1; along time,
     Wiskott & Sejnowski, "Slow feature analysis", Neural Comput. 14 (2002) 715-770.
 
-    >>> loss = TemporalSmoothnessLoss(hop_samples=512, lambda_smooth=0.1)
+    >>> loss = TemporalSmoothnessLoss(lambda_smooth=0.1, hop_samples=512)
     >>> place = {"recording": torch.tensor([3, 3, 4]), "window_start": torch.tensor([512, 0, 1024])}
     >>> batch = Batch(torch.zeros(3, 1, 8), torch.tensor([0, 0, 1]), place)
     >>> round(loss(torch.tensor([[20.0, 0.0], [0.0, 20.0], [0.0, 20.0]]), batch).item(), 4)
     0.2
 
     Args:
-        hop_samples: Samples from the start of a window to that of the next one in the same recording.
         lambda_smooth: Factor of the loss.
+        hop_samples: Samples from the start of a window to that of the next one in the same recording; the length of the
+            batch's windows when absent, so that each begins where the one before ends.
 
     Raises:
         ConfigError: `hop_samples` is not positive, or `lambda_smooth` is negative or not finite.
     """
 
-    def __init__(self, *, hop_samples: int, lambda_smooth: float = 0.1) -> None:
+    def __init__(self, lambda_smooth: float = 0.1, *, hop_samples: int | None = None) -> None:
         super().__init__()
-        if hop_samples < 1:
+        if hop_samples is not None and hop_samples < 1:
             raise ConfigError(f"hop_samples must be at least 1, got {hop_samples}")
         if not 0 <= lambda_smooth < math.inf:
             raise ConfigError(f"loss.lambda_smooth must be at least 0 and finite, got {lambda_smooth:g}")
@@ -76,7 +77,8 @@ class TemporalSmoothnessLoss(nn.Module):
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the scalar loss of `logits` `[B, K]`; `batch` has the conditions `recording` and `window_start`."""
+        hop_samples = batch.signal.shape[-1] if self.hop_samples is None else self.hop_samples
         earlier, later = adjacent_windows(
-            condition(batch, "recording"), condition(batch, "window_start"), hop_samples=self.hop_samples
+            condition(batch, "recording"), condition(batch, "window_start"), hop_samples=hop_samples
         )
         return self.lambda_smooth * temporal_smoothness(logits, earlier, later)

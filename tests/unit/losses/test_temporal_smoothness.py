@@ -117,3 +117,13 @@ def test_a_batch_without_places_is_refused(missing: str) -> None:
     conditions = {name: value for name, value in batch.conditions.items() if name != missing}
     with pytest.raises(ConfigError, match=f"needs the operating condition {missing}; batches carry"):
         TemporalSmoothnessLoss(hop_samples=HOP)(torch.zeros(2, 2), Batch(batch.inputs, batch.targets, conditions))
+
+
+def test_without_a_hop_windows_follow_each_other_end_to_end() -> None:
+    place = {"recording": torch.tensor([0, 0, 0]), "window_start": torch.tensor([0, 8, 12])}
+    batch = Batch(torch.zeros(3, 1, 8), torch.tensor([0, 0, 0]), place)
+    logits = torch.tensor([[20.0, 0.0], [0.0, 20.0], [20.0, 0.0]])
+    torch.testing.assert_close(
+        TemporalSmoothnessLoss()(logits, batch), TemporalSmoothnessLoss(hop_samples=8)(logits, batch), rtol=0, atol=0
+    )
+    assert TemporalSmoothnessLoss(lambda_smooth=1.0)(logits, batch).item() == pytest.approx(2.0, rel=1e-6)
