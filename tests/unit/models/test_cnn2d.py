@@ -16,7 +16,7 @@ def images(*shape: int) -> torch.Tensor:
 
 
 def test_has_the_parameters_that_its_documentation_states() -> None:
-    assert sum(parameter.numel() for parameter in CNN2D(1, 10).parameters()) == 98_682
+    assert sum(parameter.numel() for parameter in CNN2D(1, 10).parameters()) == 25_154
 
 
 def test_depth_width_growth_and_kernel_size_set_the_convolutions() -> None:
