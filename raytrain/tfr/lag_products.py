@@ -14,6 +14,7 @@ def smoothed_lag_products(analytic: Tensor, *, lag_window: Tensor, time_window: 
     The sum runs over |u| <= G // 2; outside the signal z is zero. One lag is worked on at a time: beside the result
     there are never more than about four arrays of T' x G values.
 
+    >>> import torch
     >>> z = torch.tensor([1, 2, 3], dtype=torch.complex64)
     >>> smoothed_lag_products(z, lag_window=torch.ones(2), time_window=torch.ones(1), hop=1).real.tolist()
     [[1.0, 4.0, 9.0], [0.0, 3.0, 0.0]]
