@@ -66,8 +66,8 @@ def dump_yaml(config: BaseModel) -> str:
 def dump_settings(settings: Mapping[str, Any]) -> str:
     """Return plain settings as YAML, tuples as lists.
 
-    >>> print(dump_settings({"optimizer": {"name": "adamw", "betas": (0.9, 0.999)}}), end="")
-    optimizer: {name: adamw, betas: [0.9, 0.999]}
+    >>> dump_settings({"optimizer": {"name": "sgd", "lr": 0.01}})
+    'optimizer: {name: sgd, lr: 0.01}\\n'
     """
     return yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, default_flow_style=None, width=100)
 
