@@ -149,7 +149,8 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorde
     live = LiveTable(recorder, space, plan.trials, plan.console)
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(Trial, space=space, stores=dict(references)), bundles(space.resources)
+            tune.with_parameters(Trial, space=space, stores=dict(references), folder=plan.directory / "trials"),
+            bundles(space.resources),
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,

@@ -36,8 +36,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     save or replace the trial there without hanging anyone.
     """
 
-    def setup(self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef]) -> None:
-        """Start the ranks once, then begin the first point."""
+    def setup(
+        self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], folder: Path
+    ) -> None:
+        """Start the ranks once; each trial's callbacks write below `folder`."""
+        self._folder = folder
+        self._ahead: tuple[Point, dict[str, Any] | None] | None = None
         world_size = space.resources.workers_per_trial
         self._worker = Worker(space, _fetcher(stores), rank=0, world_size=world_size)
         self._peers = [_start_peer(space, stores, rank) for rank in range(1, world_size)]
@@ -46,15 +50,16 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
             joining = [peer.join.remote(address) for peer in self._peers]
             join(address, rank=0, world_size=world_size)
             ray.get(joining)
-        self._begin(config["point"])
+        self._set(config["point"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another point in the same processes."""
-        self._begin(new_config["point"])
+        """Go to another point in the same processes."""
+        self._set(new_config["point"])
         return True
 
     def step(self) -> dict[str, Any]:
         """Train and evaluate one epoch on every rank."""
+        self._begin()
         others = [peer.advance.remote() for peer in self._peers]
         result = self._worker.advance()
         ray.get(others)
@@ -62,11 +67,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write rank 0's snapshot; the ranks' states are equal but for their random generators."""
+        self._begin()
         write_checkpoint(Path(checkpoint_dir) / CHECKPOINT_FILE, self._worker.snapshot())
 
     def load_checkpoint(self, checkpoint: str) -> None:
         """Go on with the current point from a checkpoint of it."""
-        self._begin(self.config["point"], snapshot=read_checkpoint(Path(checkpoint) / CHECKPOINT_FILE))
+        self._set(self.config["point"], snapshot=read_checkpoint(Path(checkpoint) / CHECKPOINT_FILE))
 
     def cleanup(self) -> None:
         """End the run and the ranks."""
@@ -76,9 +82,18 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         if self._peers:
             leave()
 
-    def _begin(self, point: Point, snapshot: dict[str, Any] | None = None) -> None:
+    def _set(self, point: Point, snapshot: dict[str, Any] | None = None) -> None:
+        # Nothing is begun yet: Tune may give the trial to a process that has just become free while this one is still
+        # starting up for it, and two that began it would write to the same files.
+        self._worker.end()
+        self._ahead = (point, snapshot)
+
+    def _begin(self) -> None:
+        if self._ahead is None:
+            return
+        (point, snapshot), self._ahead = self._ahead, None
         # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
-        directory = Path(self.logdir)
+        directory = self._folder / self.trial_id  # not logdir, which Ray deletes with the session
         others = [peer.begin.remote(point, directory, snapshot) for peer in self._peers]
         self._worker.begin(point, directory=directory, snapshot=snapshot)
         ray.get(others)

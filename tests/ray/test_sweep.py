@@ -51,6 +51,7 @@ def test_a_sweep_ends_in_a_defended_winner(sweep: Sweep, tiny: Tiny) -> None:
                 "windows.length": {"type": "choice", "values": [1024, 2048]},
             },
             "fixed.model": {"width": 4},
+            "fixed.callbacks": {"metric_logger": {}, "ema": {"decay": 0.5}},
             "search": {"algorithm": "tpe", "trials": 5},
             "scheduler": {"name": "asha", "grace_epochs": 1, "reduction_factor": 2},
             "baselines": {"max_windows": 1},
@@ -70,6 +71,9 @@ def test_a_sweep_ends_in_a_defended_winner(sweep: Sweep, tiny: Tiny) -> None:
     assert {name: again[name] for name in ("val/accuracy", "val/recording_macro_f1")} == {
         name: (best.best or {})[name] for name in ("val/accuracy", "val/recording_macro_f1")
     }
+    for record in result.trials:  # each trial's callbacks wrote into its own folder, once
+        lines = (Path(record.directory) / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["epoch"] for line in lines] == list(range(1, len(record.curve) + 1))
     assert result.best.refit_test is not None
     assert sum(map(sum, result.best.judgements["test"].confusion)) > 0
 
@@ -126,6 +130,17 @@ def test_nothing_of_a_trial_leaks_into_the_next_in_the_same_process(sweep: Sweep
     assert in_second_place.point["optimizer.lr"] == 0.01
     strip = [{k: v for k, v in row.items() if k != "seconds"} for row in in_second_place.curve]
     assert strip == [{k: v for k, v in row.items() if k != "seconds"} for row in first.trials[0].curve]
+
+
+def test_a_recipe_with_conditions_is_searched(sweep: Sweep, tiny: Tiny) -> None:
+    recipe = load_yaml(Path(__file__).parents[2] / "search_spaces" / "recipe.yaml")
+    parameters = {name: one for name, one in recipe["parameters"].items() if name != "schedule.name"}
+    parameters = {name: one for name, one in parameters.items() if "schedule.name" not in one.get("when", {})}
+    result = sweep(tiny({"parameters": parameters, "search": {"algorithm": "random", "trials": 4}}))
+    assert [record.status for record in result.trials] == ["finished"] * 4
+    assert len({record.point["augmentation.name"] for record in result.trials}) > 1
+    for record in result.trials:
+        assert ("loss.gamma" in record.point) == (record.point["loss.name"] == "focal")
 
 
 def test_two_workers_per_trial_judge_like_one_process(sweep: Sweep, tiny: Tiny) -> None:
