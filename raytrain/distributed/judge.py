@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import LambdaLR
 
 from raytrain.config.build import build_training, evaluation_loader, further_callbacks
 from raytrain.config.schema import TrainConfig
@@ -20,6 +22,7 @@ from raytrain.engine.fit import fit
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
 from raytrain.metrics.tracker import MetricsTracker
+from raytrain.optim.schedule import Schedule
 from raytrain.types import Callback, FitState, Progress
 
 __all__ = ["Judgement", "judge", "refit"]
@@ -52,21 +55,36 @@ def judge(
 
 
 def refit(
-    config: TrainConfig, *, store: SegmentStore, epochs: int, directory: Path
+    config: TrainConfig, *, store: SegmentStore, history: Sequence[Mapping[str, float]], directory: Path
 ) -> tuple[dict[str, Any], Judgement]:
-    """Train on training and validation parts together for `epochs` epochs of the planned schedule, and test that.
+    """Train on training and validation parts together for as many epochs as `history` has, and test that.
 
-    There is no validation part left to stop early by, so the number of epochs is that of the best checkpoint. What the
-    configuration's callbacks write goes into `directory`.
+    There is no validation part left to watch. So the number of epochs is that of the best checkpoint, whose history is
+    given; a schedule that watched validation repeats the learning rates it had then; and callbacks that watch it are
+    left out. What the others write goes into `directory`.
 
     Returns:
         The run's snapshot and its judgement on the test part.
     """
-    callbacks = [_StopAfter(epochs), *further_callbacks(config, directory)]
-    training = _seeded(config, store, train=("train", "validation"), callbacks=callbacks)
+    blind = [one for one in further_callbacks(config, directory) if not _watches_validation(one)]
+    training = _seeded(config, store, train=("train", "validation"), callbacks=[_StopAfter(len(history)), *blind])
+    if training.schedule is not None and _watches_validation(training.schedule):
+        training = dataclasses.replace(training, schedule=_repeated(training.optimizer, history))
     snapshot = copy.deepcopy(fit(training).snapshot())
     training.model.load_state_dict(evaluated_weights(snapshot))
     return snapshot, _judged(config, store, training, "test")
+
+
+def _watches_validation(part: object) -> bool:
+    return str(getattr(part, "monitor", None)).startswith("val")
+
+
+def _repeated(optimizer: torch.optim.Optimizer, history: Sequence[Mapping[str, float]]) -> Schedule:
+    """Return a schedule with the learning rates of an earlier run's epochs."""
+    rates = [row["train/lr"] for row in history]
+    for group in optimizer.param_groups:  # what the schedule that is replaced may have set at its creation
+        group["lr"] = group["initial_lr"] = rates[0]
+    return Schedule(LambdaLR(optimizer, lambda epoch: rates[min(epoch, len(rates) - 1)] / rates[0]), "epoch")
 
 
 class _StopAfter(Callback):

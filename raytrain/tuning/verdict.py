@@ -45,8 +45,8 @@ def judge_best(
     refit_test = None
     if space.refit and not interrupted:
         with plan.console.status("training the best configuration once more, on training and validation parts"):
-            epochs = snapshot["run"]["epoch"]
-            refitted, refit_test = call(partial(refit, config, epochs=epochs, directory=folder / "refit"))
+            history = snapshot["run"]["history"]
+            refitted, refit_test = call(partial(refit, config, history=history, directory=folder / "refit"))
         write_checkpoint(folder / "refit.pt", refitted)
     return Best(
         trial=winner.number,

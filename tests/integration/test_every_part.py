@@ -174,5 +174,5 @@ def test_a_checkpoint_of_averaged_weights_is_worth_what_its_run_reported(store: 
     assert snapshot["averaged_model"] is not None
     judged = judge(run, store=store, snapshot=snapshot, parts=["validation"])["validation"]
     assert judged.metrics == {key: state.metrics[key] for key in judged.metrics}
-    refitted, test = refit(run, store=store, epochs=2, directory=tmp_path)
+    refitted, test = refit(run, store=store, history=state.history, directory=tmp_path)
     assert judge(run, store=store, snapshot=refitted, parts=["test"])["test"].metrics == test.metrics

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from raytrain.config.build import build_training
-from raytrain.config.schema import TrainConfig, WindowConfig
+from raytrain.config.schema import Part, TrainConfig, WindowConfig
 from raytrain.data.preprocess import prepare
 from raytrain.data.recording import Recording
 from raytrain.data.segments import Segment, Split
@@ -15,6 +16,12 @@ from raytrain.data.store import SegmentStore
 from raytrain.distributed.judge import judge, refit
 from raytrain.engine.fit import Run, fit
 from raytrain.engine.seeding import seed_everything
+
+
+def rows(epochs: int, rate: float = 0.1) -> list[dict[str, float]]:
+    """Return the history of a run: all that a refit needs of it is its length and, at times, its rates."""
+    return [{"train/lr": rate / 2**epoch} for epoch in range(epochs)]
+
 
 CONFIG = TrainConfig.model_validate(
     {
@@ -93,7 +100,7 @@ def test_judging_leaves_the_snapshot_as_it_is(store: SegmentStore) -> None:
 
 
 def test_a_refit_learns_from_all_but_the_test_part_for_the_epochs_asked(store: SegmentStore) -> None:
-    snapshot, judgement = refit(CONFIG, store=store, directory=Path(), epochs=2)
+    snapshot, judgement = refit(CONFIG, store=store, directory=Path(), history=rows(2))
     # 81 windows in 10 batches of 8, the last of 9 so that no window is left alone.
     assert (snapshot["epoch"], snapshot["step"]) == (2, 20)
     assert snapshot["stop_reason"] == "planned to end after 2 epochs"
@@ -104,16 +111,31 @@ def test_a_refit_learns_from_all_but_the_test_part_for_the_epochs_asked(store: S
 def test_a_refit_follows_the_schedule_that_was_planned(store: SegmentStore) -> None:
     # Stopped early, it ends at the learning rate the run had there, not at the schedule's end.
     rates = [
-        refit(CONFIG, store=store, directory=Path(), epochs=epochs)[0]["history"][-1]["train/lr"]
+        refit(CONFIG, store=store, directory=Path(), history=rows(epochs))[0]["history"][-1]["train/lr"]
         for epochs in (1, 2, 4)
     ]
-    whole = refit(CONFIG, store=store, directory=Path(), epochs=4)[0]["history"]
+    whole = refit(CONFIG, store=store, directory=Path(), history=rows(4))[0]["history"]
     assert rates == [whole[0]["train/lr"], whole[1]["train/lr"], whole[3]["train/lr"]]
     assert rates[0] > rates[1] > rates[2]
 
 
 def test_a_refit_repeats_under_its_seed(store: SegmentStore) -> None:
-    first, again = (refit(CONFIG, store=store, directory=Path(), epochs=2)[1].metrics for _ in range(2))
+    first, again = (refit(CONFIG, store=store, directory=Path(), history=rows(2))[1].metrics for _ in range(2))
     assert first == again
     other = CONFIG.model_copy(update={"seed": 1})
-    assert refit(other, store=store, directory=Path(), epochs=2)[1].metrics != first
+    assert refit(other, store=store, directory=Path(), history=rows(2))[1].metrics != first
+
+
+def test_a_schedule_that_watched_validation_repeats_its_rates_in_the_refit(store: SegmentStore) -> None:
+    for schedule in ({"name": "plateau"}, {"name": "warmup", "base": "plateau"}):
+        config = CONFIG.model_copy(update={"schedule": Part(**schedule)})
+        snapshot, _ = refit(config, store=store, directory=Path(), history=rows(3, rate=0.04))
+        assert [row["train/lr"] for row in snapshot["history"]] == pytest.approx([0.04, 0.02, 0.01])
+
+
+def test_callbacks_that_watch_validation_are_left_out_of_the_refit(store: SegmentStore, tmp_path: Path) -> None:
+    callbacks: dict[str, Any] = {"early_stopping": {}, "model_checkpoint": {}, "metric_logger": {}}
+    config = CONFIG.model_copy(update={"callbacks": callbacks})
+    snapshot, _ = refit(config, store=store, directory=tmp_path, history=rows(2))
+    assert len(snapshot["history"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
