@@ -23,7 +23,7 @@ from raytrain.engine.precision import Precision, best_precision, choose_device
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
 from raytrain.errors import ConfigError, RunError
-from raytrain.metrics.tracker import MetricsTracker
+from raytrain.metrics.reported import reported_metrics
 from raytrain.objectives.build import create_objective
 from raytrain.optim.adamw import create_adamw_optimizer
 from raytrain.optim.schedule import Schedule
@@ -123,7 +123,7 @@ class Trainer:
             self.model if self._averaged is None else self._averaged,
             batches,
             objective=self._objective,
-            tracker=MetricsTracker(self._num_classes, _recordings(batches), device=self.device),
+            tracker=reported_metrics(self._num_classes, _recordings(batches), device=self.device),
             precision=self._precision,
             device=self.device,
             progress=Progress(epoch=0, step=0, fraction=1.0),

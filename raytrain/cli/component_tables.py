@@ -27,6 +27,7 @@ _METRIC_LINES = {
     "val/accuracy": "Share of windows whose class is found.",
     "val/balanced_accuracy": "Mean recall over classes, by windows.",
     "val/macro_f1": "Mean F1 over classes, by windows.",
+    "val/expected_calibration_error": "How far the stated probabilities are from the shares that come true.",
     "val/recording_accuracy": "Share of recordings whose class wins the vote of their windows.",
     "val/recording_macro_f1": "Mean F1 over classes, by the votes of recordings.",
 }

@@ -66,8 +66,8 @@ def dump_yaml(config: BaseModel) -> str:
 def dump_settings(settings: Mapping[str, Any]) -> str:
     """Return plain settings as YAML, tuples as lists.
 
-    >>> dump_settings({"optimizer": {"name": "sgd", "lr": 0.01}})
-    'optimizer: {name: sgd, lr: 0.01}\\n'
+    >>> print(dump_settings({"optimizer": {"name": "sgd", "lr": 0.01}}), end="")
+    optimizer: {name: sgd, lr: 0.01}
     """
     return yaml.safe_dump(json.loads(json.dumps(settings)), sort_keys=False, default_flow_style=None, width=100)
 

@@ -29,6 +29,7 @@ METRICS: Mapping[str, Literal["min", "max"]] = {
     "val/accuracy": "max",
     "val/balanced_accuracy": "max",
     "val/macro_f1": "max",
+    "val/expected_calibration_error": "min",
     "val/recording_accuracy": "max",
     "val/recording_macro_f1": "max",
 }

@@ -21,7 +21,7 @@ from raytrain.engine.evaluate import evaluate
 from raytrain.engine.fit import fit
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
-from raytrain.metrics.tracker import MetricsTracker
+from raytrain.metrics.reported import reported_metrics
 from raytrain.optim.schedule import Schedule
 from raytrain.types import Callback, FitState, Progress
 
@@ -109,7 +109,7 @@ def _judged(config: TrainConfig, store: SegmentStore, training: Training, part: 
         training.model,
         evaluation_loader(config, store, [part]),
         objective=training.objective,
-        tracker=MetricsTracker(training.num_classes, training.num_recordings, device=training.device),
+        tracker=reported_metrics(training.num_classes, training.num_recordings, device=training.device),
         precision=training.precision,
         device=training.device,
         progress=Progress(epoch=0, step=0, fraction=1.0),

@@ -18,7 +18,7 @@ from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
 from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.errors import RunError
-from raytrain.metrics.tracker import MetricsTracker
+from raytrain.metrics.reported import reported_metrics
 from raytrain.types import Batch, FitState, Progress
 
 __all__ = ["Run", "fit"]
@@ -95,7 +95,7 @@ class Run:
             model = training.model
             if state.averaged_model is not None:
                 share_buffers(model := state.averaged_model)
-            tracker = MetricsTracker(training.num_classes, training.num_recordings, device=training.device)
+            tracker = reported_metrics(training.num_classes, training.num_recordings, device=training.device)
             evaluate(
                 model,
                 training.validation,

@@ -16,7 +16,7 @@ from raytrain.config.space import SpaceConfig
 from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.errors import DataError
-from raytrain.metrics.tracker import MetricsTracker
+from raytrain.metrics.reported import reported_metrics
 
 __all__ = ["BaselineResult", "best_baselines", "evaluate_baselines", "start_baselines"]
 
@@ -111,7 +111,7 @@ def _metrics(fitted: FittedBaseline, features: FeatureSet, recordings: int, *, p
     probabilities = torch.from_numpy(fitted.predict_proba(features))
     targets = torch.from_numpy(features.targets)
     logits = probabilities.clamp_min(np.finfo(np.float64).tiny).log()
-    tracker = MetricsTracker(len(features.classes), recordings)
+    tracker = reported_metrics(len(features.classes), recordings)
     loss = torch.nn.functional.nll_loss(logits, targets)
     tracker.update(logits, targets, recordings=torch.from_numpy(features.recordings), loss=loss)
     return tracker.compute(prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -34,11 +35,13 @@ WINDOWS = WindowConfig(length=2048, hop=2048)
 class MeasuredTrial(Trial):
     """A trial that reports the most private memory its process has had after a step or an epoch."""
 
-    def setup(self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef]) -> None:
+    def setup(
+        self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], folder: Path
+    ) -> None:
         """Look after every step of every optimizer of the process."""
         self._most_bytes = 0
         register_optimizer_step_post_hook(self._look)
-        super().setup(config, space, stores)
+        super().setup(config, space, stores, folder)
 
     def step(self) -> dict[str, Any]:
         """Train an epoch."""
@@ -87,7 +90,7 @@ def _private_mb(megabytes: int) -> float:
     space = _space()
     os.environ.update({"RAY_AIR_NEW_OUTPUT": "0", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"})
     with tempfile.TemporaryDirectory() as folder:
-        trainable = tune.with_parameters(MeasuredTrial, space=space, stores=stores)
+        trainable = tune.with_parameters(MeasuredTrial, space=space, stores=stores, folder=Path(folder))
         tuner = tune.Tuner(
             tune.with_resources(trainable, bundles(space.resources)),
             param_space={"point": {"seed": 0}},

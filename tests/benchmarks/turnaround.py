@@ -36,19 +36,19 @@ GOAL_S = 0.1
 class TimedTrial(Trial):
     """A trial that reports, beside its metrics, when it began, was ready, took its first step and ended an epoch."""
 
-    def setup(self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef]) -> None:
-        """Watch every optimizer of the process, and begin."""
+    def setup(
+        self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], folder: Path
+    ) -> None:
+        """Watch every optimizer of the process."""
         register_optimizer_step_pre_hook(self._note_step)
-        self._times = {"train/process": float(os.getpid()), "train/began": time.time()}
-        super().setup(config, space, stores)
-        self._times["train/ready"] = time.time()
+        super().setup(config, space, stores, folder)
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another point."""
+    def _begin(self) -> None:
+        if self._ahead is None:
+            return
         self._times = {"train/process": float(os.getpid()), "train/began": time.time()}
-        reset = super().reset_config(new_config)
+        super()._begin()
         self._times["train/ready"] = time.time()
-        return reset
 
     def step(self) -> dict[str, Any]:
         """Train an epoch."""

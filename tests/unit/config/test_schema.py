@@ -18,7 +18,7 @@ from raytrain.config.schema import (
     TrainConfig,
     WindowConfig,
 )
-from raytrain.metrics.tracker import MetricsTracker
+from raytrain.metrics.reported import reported_metrics
 
 
 def refusal(model: type[Any], settings: dict[str, Any]) -> str:
@@ -30,15 +30,15 @@ def refusal(model: type[Any], settings: dict[str, Any]) -> str:
 
 
 def test_metrics_are_those_an_evaluation_reports() -> None:
-    tracker = MetricsTracker(2, 1)
+    tracker = reported_metrics(2, 1)
     targets = torch.tensor([0, 1])
     tracker.update(torch.eye(2), targets, recordings=torch.zeros(2, dtype=torch.int64), loss=torch.tensor(0.5))
     assert tracker.compute("val").keys() == METRICS.keys()
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_less_is_better_for_losses_only(metric: str) -> None:
-    assert TrainConfig(metric=metric).direction == ("min" if metric.endswith("loss") else "max")
+def test_less_is_better_for_losses_and_errors_only(metric: str) -> None:
+    assert TrainConfig(metric=metric).direction == ("min" if metric.endswith(("loss", "error")) else "max")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,9 @@ def test_early_stopping_counts_on(assemble: Assemble, tmp_path: Path) -> None:
 
 def test_files_of_a_resumed_run_are_those_of_an_uninterrupted_one(assemble: Assemble, tmp_path: Path) -> None:
     def logged(folder: Path) -> Training:
-        return assemble(callbacks=[ModelCheckpoint(folder, save_best_only=False), MetricLogger(folder / "metrics.jsonl")])
+        return assemble(
+            callbacks=[ModelCheckpoint(folder, save_best_only=False), MetricLogger(folder / "metrics.jsonl")]
+        )
 
     fit(logged(tmp_path / "whole"))
     run = Run(logged(tmp_path / "parts"))

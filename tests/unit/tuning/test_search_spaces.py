@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from raytrain.config.parts import check_parts
 from raytrain.config.load import load_yaml
+from raytrain.config.parts import check_parts
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.api import find_space
 from raytrain.tuning.proposers import create_proposer
