@@ -23,6 +23,7 @@ __all__ = ["PlainLoop"]
 
 WARMUP, FINAL, LR, DECAY = 0.05, 0.01, 1e-3, 1e-4
 EVALUATED_AT_ONCE = 256
+BINS = 15
 
 
 class PlainLoop:
@@ -96,10 +97,12 @@ class PlainLoop:
             loss_sum += self._loss(logits[-1], targets) * len(targets)
         scores = torch.cat(logits)
         predicted, true = scores.argmax(dim=1).numpy(), self.val_targets.numpy()
-        voted, of = self._votes(predicted, scores.double().softmax(dim=1).numpy())
+        probabilities = scores.double().softmax(dim=1).numpy()
+        voted, of = self._votes(predicted, probabilities)
         return {
             "val/loss": float(loss_sum) / len(true),
             **self._scores("val", true, predicted, balanced=True),
+            "val/expected_calibration_error": _calibration_error(probabilities.max(axis=1), predicted == true),
             **self._scores("val/recording", of, voted),
         }
 
@@ -132,6 +135,12 @@ class PlainLoop:
         if balanced:
             scores["balanced_accuracy"] = (hits[present] / support[present]).mean()
         return {f"{prefix}{separator}{name}": float(value) for name, value in scores.items()}
+
+
+def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=BINS)
+    return float(np.abs(gaps).sum()) / len(right)
 
 
 def _tensors(store: SegmentStore, part: PartName, config: TrainConfig) -> tuple[Tensor, Tensor, NDArray[np.int64]]:
