@@ -167,7 +167,7 @@ def _ema(context: CallbackContext, *, decay: float = 0.999, warmup: bool = True)
 
 def _progress_bar(context: CallbackContext) -> Callback:
     """Show a live bar of run and epoch in a terminal or notebook."""
-    return ProgressBar(context.console, epochs=context.epochs, steps_per_epoch=context.steps_per_epoch)
+    return ProgressBar(context.console, epochs=context.epochs)
 
 
 def _epoch_table(context: CallbackContext) -> Callback:

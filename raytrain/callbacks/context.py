@@ -23,7 +23,6 @@ class CallbackContext:
         monitor: What its epochs are compared by, e.g. `val/macro_f1`.
         mode: Whether a lower (`min`) or a higher (`max`) value of it is better.
         epochs: Epochs planned.
-        steps_per_epoch: Optimizer steps of an epoch, where they are known.
         console: Where its output goes; a console of the standard output when absent.
 
     >>> CallbackContext(Path("runs/one"), monitor="val/macro_f1", mode="max", epochs=20).compared_by(None, None)
@@ -34,7 +33,6 @@ class CallbackContext:
     monitor: str
     mode: Literal["min", "max"]
     epochs: int
-    steps_per_epoch: int | None = None
     console: Console | None = None
 
     def compared_by(self, monitor: str | None, mode: Literal["min", "max"] | None) -> tuple[str, Literal["min", "max"]]:

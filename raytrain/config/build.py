@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -34,6 +34,9 @@ from raytrain.optim.schedule import RunLength
 from raytrain.tfr.build import create_transform
 from raytrain.tfr.transform import TimeFrequencyTransform
 from raytrain.types import BatchTransform, Callback
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = [
     "build_training",
@@ -171,7 +174,7 @@ def stopping_callbacks(config: TrainConfig) -> list[Callback]:
     ]
 
 
-def further_callbacks(config: TrainConfig, directory: Path, *, console: Any = None) -> list[Callback]:  # noqa: ANN401 - rich's Console, or none
+def further_callbacks(config: TrainConfig, directory: Path, *, console: Console | None = None) -> list[Callback]:
     """Return the callbacks that the configuration names, in its order; what they write goes into `directory`.
 
     Raises:

@@ -28,7 +28,7 @@ NAMES = {
 
 @pytest.fixture
 def context(tmp_path: Path) -> CallbackContext:
-    return CallbackContext(tmp_path / "run", monitor="val/macro_f1", mode="max", epochs=7, steps_per_epoch=3)
+    return CallbackContext(tmp_path / "run", monitor="val/macro_f1", mode="max", epochs=7)
 
 
 def test_the_names_are_those_that_users_know() -> None:
