@@ -13,10 +13,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from raytrain.callbacks.model_checkpoint import ModelCheckpoint
+from raytrain.collective import world_size
 from raytrain.data.adapter import AnyLoader, BatchAdapter
 from raytrain.data.loaders import WindowLoader
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
-from raytrain.engine.collective import world_size
 from raytrain.engine.evaluate import evaluate, evaluation_mode
 from raytrain.engine.fit import Run
 from raytrain.engine.precision import Precision, best_precision, choose_device
@@ -27,7 +27,7 @@ from raytrain.metrics.reported import reported_metrics
 from raytrain.objectives.build import create_objective
 from raytrain.optim.adamw import create_adamw_optimizer
 from raytrain.optim.schedule import Schedule
-from raytrain.types import Callback, Loader, Progress
+from raytrain.types import Callback, Loader
 
 __all__ = ["Trainer"]
 
@@ -126,7 +126,6 @@ class Trainer:
             tracker=reported_metrics(self._num_classes, _recordings(batches), device=self.device),
             precision=self._precision,
             device=self.device,
-            progress=Progress(epoch=0, step=0, fraction=1.0),
         )
         return {key.removeprefix("test/"): value for key, value in tracker.compute(prefix="test").items()}
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Batch", "BatchTransform", "Callback", "FitState", "Loader", "Mixture", "Objective", "Progress", "StepLoss"]
+__all__ = [
+    "FINAL",
+    "Batch",
+    "BatchTransform",
+    "Callback",
+    "FitState",
+    "Loader",
+    "Mixture",
+    "Objective",
+    "Progress",
+    "Share",
+    "StepLoss",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +39,49 @@ class Mixture:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """Which rows of a global batch, over all workers together, one worker has: `first` to `first + len(batch)`.
+
+    Attributes:
+        first: The first of its rows.
+        total: Rows of the global batch.
+    """
+
+    first: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One batch of windows.
 
     Attributes:
-        inputs: Signal `[B, C, T]` (or a mapping of named views, each with leading dimension B).
+        inputs: Signal `[B, C, T]`, image `[B, C, F, T']`, or a mapping of named views, each with leading dimension B.
         targets: Class indices, int64 `[B]`.
         conditions: Per-sample tensors `[B]`: `shaft_speed_rpm`, `load`, `recording` (index), `window_start`
             (sample within the recording), ...
         mixture: How samples were mixed; None when each is of the class in `targets` alone.
+        waveform: The windows `[B, C, T]` as they were measured, where `inputs` were made of them by augmentation,
+            resizing or a time-frequency transform and the objective needs them; None elsewhere.
+        share: Which rows of the global batch these are; None when they are all of it.
     """
 
     inputs: Tensor | Mapping[str, Tensor]
     targets: Tensor
     conditions: Mapping[str, Tensor] = field(default_factory=dict)
     mixture: Mixture | None = None
+    waveform: Tensor | None = None
+    share: Share | None = None
+
+    @property
+    def measured(self) -> Tensor:
+        """The windows as they were measured, `[B, C, T]`: what physics looks at, whatever the model sees."""
+        return self.signal if self.waveform is None else self.waveform
+
+    @property
+    def total(self) -> int:
+        """Samples of the global batch, over all workers together."""
+        return len(self) if self.share is None else self.share.total
 
     @property
     def signal(self) -> Tensor:
@@ -85,7 +126,9 @@ class Batch:
         )
         conditions = {name: value.to(device, non_blocking=True) for name, value in self.conditions.items()}
         mixture = self.mixture and Mixture(self.mixture.targets.to(device), self.mixture.weight.to(device))
-        return Batch(inputs, self.targets.to(device, non_blocking=True), conditions, mixture)
+        waveform = None if self.waveform is None else self.waveform.to(device, non_blocking=True)
+        targets = self.targets.to(device, non_blocking=True)
+        return replace(self, inputs=inputs, targets=targets, conditions=conditions, mixture=mixture, waveform=waveform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +146,11 @@ class Progress:
     fraction: float
 
 
+FINAL = Progress(epoch=sys.maxsize, step=sys.maxsize, fraction=1.0)
+"""The end of training, as which everything is evaluated: what is judged is what would be deployed, and a validation
+loss means the same in every epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepLoss:
     """What an objective returns for one batch.
@@ -110,12 +158,16 @@ class StepLoss:
     Attributes:
         total: The scalar to minimise, mean over the batch's samples, with its graph.
         logits: Class scores `[B, K]`, for the metrics.
-        terms: Named parts of `total`, detached scalars, for the log.
+        terms: Named parts of `total`, their weights and gradient norms, detached scalars, for the log.
+        views: Class scores `[B, K]` of each view by itself, where the model has several.
+        severity: Severity of the fault in [0, 1], `[B]`, where the model states one beside its scores.
     """
 
     total: Tensor
     logits: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)
+    views: Mapping[str, Tensor] = field(default_factory=dict)
+    severity: Tensor | None = None
 
 
 @dataclass(slots=True)
@@ -154,16 +206,7 @@ class FitState:
 
 
 class Loader(Protocol):
-    """A sized iterable of batches, shuffled by epoch as a pure function of (seed, epoch).
-
-    Attributes:
-        global_sizes: Samples of each batch of an epoch, over all workers together.
-    """
-
-    @property
-    def global_sizes(self) -> Sequence[int]:
-        """Return the samples of each batch over all workers."""
-        ...
+    """A sized iterable of batches, shuffled by epoch as a pure function of (seed, epoch)."""
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of epoch `epoch`, counted from 0."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
-from raytrain.engine.collective import sum_over_workers
+from raytrain.collective import sum_over_workers
 from raytrain.errors import ConfigError
 from raytrain.types import Callback, FitState
 

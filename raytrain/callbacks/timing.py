@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from raytrain.engine.collective import sum_over_workers, world_size
+from raytrain.collective import sum_over_workers, world_size
 from raytrain.types import Callback, FitState
 
 __all__ = ["TimingCallback"]

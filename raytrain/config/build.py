@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from raytrain.data.segments import PartName
 from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.engine.checkpoint import evaluated_weights, read_checkpoint
-from raytrain.engine.precision import Precision, choose_device
+from raytrain.engine.precision import Precision, best_precision, choose_device
 from raytrain.engine.training import Training
 from raytrain.errors import ConfigError
 from raytrain.losses.build import create_criterion
@@ -90,7 +90,7 @@ def build_training(
         else evaluation_loader(config, store, validation, rank=rank, world_size=world_size),
         optimizer=optimizer,
         schedule=create_schedule(config.schedule.name, optimizer, length=length, settings=config.schedule.settings),
-        precision=Precision(config.precision, device),
+        precision=Precision(_precision(config, device), device),
         device=device,
         epochs=config.epochs,
         num_classes=len(store.classes),
@@ -128,8 +128,8 @@ class _OnSignals(nn.Module):
         self.model = model
         self._transform = transform
 
-    def forward(self, signal: Tensor, *, with_embedding: bool = False) -> Any:  # noqa: ANN401 - what the model returns
-        return self.model(self._transform.transform(signal), with_embedding=with_embedding)
+    def forward(self, signal: Tensor, *, detailed: bool = False) -> Any:  # noqa: ANN401 - what the model returns
+        return self.model(self._transform.transform(signal), detailed=detailed)
 
 
 def loss_data(config: TrainConfig, store: SegmentStore, windows: Windows) -> LossData:
@@ -184,6 +184,12 @@ def further_callbacks(config: TrainConfig, directory: Path, *, console: Console 
         directory=directory, monitor=config.metric, mode=config.direction, epochs=config.epochs, console=console
     )
     return list(create_callbacks(config.callbacks, context=context))
+
+
+def _precision(config: TrainConfig, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
+    if config.precision != "auto":
+        return config.precision
+    return "fp32" if device.type == "cpu" else best_precision(device)
 
 
 def _network(config: TrainConfig, store: SegmentStore) -> nn.Module:

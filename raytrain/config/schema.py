@@ -18,6 +18,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "EarlyStoppingConfig",
+    "LossScalingConfig",
     "Part",
     "SplitConfig",
     "TrainConfig",
@@ -147,31 +148,66 @@ class EarlyStoppingConfig(Config):
     """The least change that counts as an improvement."""
 
 
+class LossScalingConfig(Config):
+    """How gradients are kept from vanishing in `fp16`: the loss is multiplied by a scale that adapts itself."""
+
+    init_scale: float = Field(default=2.0**16, gt=0)
+    """The scale of the first step."""
+    growth_factor: float = Field(default=2.0, gt=1)
+    """The scale is multiplied by this after `growth_interval` steps without infinite gradients."""
+    backoff_factor: float = Field(default=0.5, gt=0, lt=1)
+    """The scale is multiplied by this after a step with infinite or NaN gradients, which is skipped."""
+    growth_interval: int = Field(default=2000, ge=1)
+    """Steps in a row without infinite gradients before the scale grows."""
+
+
 class TrainConfig(Config):
     """One training run, complete."""
+
+    paradigm: Part = Part(name="standard")
+    """A way to train: it presets the fields below, as far as they are not given."""
 
     data: DataConfig = DataConfig()
     windows: WindowConfig = WindowConfig()
     model: Part = Part(name="wdcnn")
     loss: Part = Part(name="cross_entropy")
+    physics: Part = Part(name="none")
+    """What a prediction may not contradict of the machine's physics, beside the loss."""
+    distillation: Part = Part(name="none")
+    """A trained teacher whose scores are learned from, beside the loss."""
     augmentation: Part = Part(name="none")
     """What is done to training batches; never to those that judge."""
+    resize: Part = Part(name="none")
+    """Windows that grow during training; those that judge have the last length."""
     tfr: Part = Part(name="none")
-    """Time-frequency transform whose image the model sees; `none` for the signal itself."""
+    """Time-frequency transform whose image the model sees, or several as `views`; `none` for the signal itself."""
+    image_cache_mb: int = Field(default=1024, ge=0)
+    """Images are made once and kept, where they do not change from epoch to epoch and need no more than this."""
     optimizer: Part = Part(name="adamw")
     schedule: Part = Part(name="warmup_cosine")
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=1)
     """Windows per optimizer step and accumulation step, over all workers together."""
+    neighbours: int = Field(default=1, ge=1)
+    """Windows in a row of a recording that stay together in shuffled batches; 1 shuffles single windows."""
     accumulation_steps: int = Field(default=1, ge=1)
     """Batches whose gradients are added up before the optimizer steps."""
     max_grad_norm: float | None = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm; not clipped when null."""
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "fp32"
+    """Of the forward pass. `auto` is the best 16-bit format of a GPU, and fp32 on a CPU."""
+    loss_scaling: LossScalingConfig = LossScalingConfig()
+    """Used by fp16 only."""
+    tf32: bool = False
+    """Let a GPU round the factors of float32 matrix products to 10 bits; faster, and refused without such a GPU."""
+    batch_norm: Literal["per_worker", "synchronized"] = "per_worker"
+    """Whose statistics BatchNorm uses with several workers: each worker's own windows, or those of all."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(default=1, ge=1)
     """CPU threads of each worker."""
     early_stopping: EarlyStoppingConfig | None = EarlyStoppingConfig()
+    checkpoint_steps: int | None = Field(default=None, ge=1)
+    """Optimizer steps from one checkpoint to the next within an epoch; there is one after every epoch anyway."""
     callbacks: dict[str, dict[str, JsonValue]] = {}
     """Further callbacks by name with their settings, called in this order, e.g. `ema: {decay: 0.99}`."""
     metric: str = "val/macro_f1"

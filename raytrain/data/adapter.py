@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 from torch import Tensor
 
-from raytrain.errors import DataError, RunError
+from raytrain.errors import DataError
 from raytrain.types import Batch
 
 __all__ = ["AnyBatch", "AnyLoader", "BatchAdapter", "as_batch"]
@@ -35,18 +35,6 @@ class BatchAdapter:
 
     def __init__(self, loader: AnyLoader) -> None:
         self._loader = loader
-
-    @property
-    def global_sizes(self) -> Sequence[int]:
-        """Not known of a foreign loader.
-
-        Raises:
-            RunError: Always: only raytrain's own loader divides batches between workers.
-        """
-        raise RunError(
-            "a foreign loader cannot be divided exactly between workers; "
-            "use raytrain.data.loaders.WindowLoader, or one process"
-        )
 
     def set_epoch(self, epoch: int) -> None:
         """Tell the loader or its sampler, where one of them wants to know."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from raytrain.data.windows import Windows
 from raytrain.errors import ConfigError, DataError
-from raytrain.types import Batch
+from raytrain.types import Batch, Share
 
 __all__ = ["WindowLoader"]
 
@@ -74,7 +74,15 @@ class WindowLoader:
     def __iter__(self) -> Iterator[Batch]:
         order = self._order().to(self.windows.device)
         for indices in torch.split(order, self.global_sizes):
-            yield self.windows.batch(torch.tensor_split(indices, self._world_size)[self._rank])
+            mine = torch.tensor_split(indices, self._world_size)[self._rank]
+            yield self.windows.batch(mine, share=self._share(len(indices)))
+
+    def _share(self, total: int) -> Share | None:
+        """Return this worker's place in a global batch, as `torch.tensor_split` divides it."""
+        if self._world_size == 1:
+            return None
+        least, more = divmod(total, self._world_size)
+        return Share(first=self._rank * least + min(self._rank, more), total=total)
 
     def _order(self) -> Tensor:
         if not self._shuffle:

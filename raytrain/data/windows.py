@@ -16,7 +16,7 @@ from raytrain.config.schema import WindowConfig
 from raytrain.data.segments import PARTS, PartName, RandomWindows
 from raytrain.data.store import DRAWN, SegmentStore
 from raytrain.errors import DataError
-from raytrain.types import Batch
+from raytrain.types import Batch, Share
 
 __all__ = ["WindowArrays", "Windows", "zscore_"]
 
@@ -114,10 +114,15 @@ class Windows:
         """Names of the recordings that `recordings` points to."""
         return self.store.recording_ids
 
-    def batch(self, indices: Tensor) -> Batch:
-        """Return the windows at `indices` (int64 `[B]`) in fresh memory, which the caller may change."""
+    def batch(self, indices: Tensor, *, share: Share | None = None) -> Batch:
+        """Return the windows at `indices` (int64 `[B]`) in fresh memory, which the caller may change.
+
+        Args:
+            indices: Of the windows.
+            share: Which rows of a global batch they are; all of it when absent.
+        """
         indices = indices.to(self.device)
-        return Batch(self._inputs(indices), self._targets[indices], _Chosen(self._conditions, indices))
+        return Batch(self._inputs(indices), self._targets[indices], _Chosen(self._conditions, indices), share=share)
 
     def arrays(self, chunk: int = 1024) -> Iterator[WindowArrays]:
         """Yield all windows in order, at most `chunk` at a time."""

@@ -23,7 +23,7 @@ from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
 from raytrain.metrics.reported import reported_metrics
 from raytrain.optim.schedule import Schedule
-from raytrain.types import Callback, FitState, Progress
+from raytrain.types import Callback, FitState
 
 __all__ = ["Judgement", "judge", "refit"]
 
@@ -112,7 +112,6 @@ def _judged(config: TrainConfig, store: SegmentStore, training: Training, part: 
         tracker=reported_metrics(training.num_classes, training.num_recordings, device=training.device),
         precision=training.precision,
         device=training.device,
-        progress=Progress(epoch=0, step=0, fraction=1.0),
         transforms=training.transforms,
     )
     return Judgement(

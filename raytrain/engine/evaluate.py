@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from raytrain.engine.collective import sum_over_workers
+from raytrain.collective import sum_over_workers
 from raytrain.engine.precision import Precision
 from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.metrics.tracker import MetricsTracker
-from raytrain.types import BatchTransform, Loader, Objective, Progress
+from raytrain.types import FINAL, BatchTransform, Loader, Objective
 
 __all__ = ["evaluate", "evaluation_mode"]
 
@@ -37,21 +37,21 @@ def evaluate(
     tracker: MetricsTracker,
     precision: Precision,
     device: torch.device,
-    progress: Progress,
     transforms: Sequence[BatchTransform] = (),
 ) -> MetricsTracker:
     """Fill `tracker` with the model's predictions on all of `loader`, over all workers; return it.
 
-    The model is evaluated without gradients, and each of its modules is left in the mode it was in; no random state is
-    drawn from. Of `transforms` only those take part that say they run in evaluation.
+    The model is evaluated without gradients and as at the end of training (`FINAL`), each of its modules is left in the
+    mode it was in, and no random state is drawn from. Of `transforms` only those take part that say they run in
+    evaluation.
     """
     applied = [transform for transform in transforms if transform.in_evaluation]
-    generator = epoch_generator(0, epoch=0, rank=0, device=device)
+    generator = epoch_generator(0, epoch=0, device=device)
     with evaluation_mode(model), torch.inference_mode():
         for batch in loader:
-            on_device = transformed(batch.to(device), applied, progress, generator)
+            on_device = transformed(batch.to(device), applied, FINAL, generator)
             with precision.autocast():
-                loss = objective(model, on_device, progress)
+                loss = objective(model, on_device, FINAL)
             recordings = on_device.conditions["recording"] if tracker.num_recordings else None
             tracker.update(loss.logits, on_device.targets, recordings=recordings, loss=loss.total)
     sum_over_workers(*tracker.tensors())

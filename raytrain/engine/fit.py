@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-
-from raytrain.engine.collective import rank, share_buffers, world_size
+from raytrain.collective import rank, share_buffers
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.seeding import restore_random_state, save_random_state
 from raytrain.engine.step import optimizer_step
 from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
 from raytrain.engine.transforms import epoch_generator, transformed
+from raytrain.engine.workers import data_parallel
 from raytrain.errors import RunError
 from raytrain.metrics.reported import reported_metrics
 from raytrain.types import Batch, FitState, Progress
@@ -57,7 +55,7 @@ class Run:
 
     def __init__(self, training: Training, *, resume: dict[str, Any] | None = None) -> None:
         self.training = training
-        self._forward = _data_parallel(training)
+        self._forward = data_parallel(training)
         self._parameters = list(training.model.parameters())
         self._skipped_steps = 0
         self._steps_per_epoch = math.ceil(len(training.train) / training.accumulation_steps)
@@ -103,7 +101,6 @@ class Run:
                 tracker=tracker,
                 precision=training.precision,
                 device=training.device,
-                progress=state.progress,
                 transforms=training.transforms,
             )
             state.metrics |= tracker.compute("val")
@@ -178,9 +175,8 @@ class Run:
         epoch = state.progress.epoch
         training.train.set_epoch(epoch)
         training.model.train()
-        generator = epoch_generator(training.seed, epoch=epoch, rank=rank(), device=training.device)
+        generator = epoch_generator(training.seed, epoch=epoch, device=training.device)
         sums = EpochSums(training.device)
-        first = 0
         for batches in _windows(training.train, training.accumulation_steps):
             rate = training.optimizer.param_groups[0]["lr"]
             step = optimizer_step(
@@ -190,12 +186,10 @@ class Run:
                     transformed(batch.to(training.device), training.transforms, state.progress, generator)
                     for batch in batches
                 ],
-                samples=self._samples(batches, first),
                 progress=state.progress,
                 sums=sums,
                 parameters=self._parameters,
             )
-            first += len(batches)
             self._skipped_steps += not step.taken
             state.progress = self._progress(epoch=epoch, step=state.progress.step + 1)
             state.step_loss, state.gradient_norm = step.loss, step.gradient_norm
@@ -208,12 +202,6 @@ class Run:
             metrics["train/skipped_steps"] = float(self._skipped_steps)
         return metrics
 
-    def _samples(self, batches: list[Batch], first: int) -> int:
-        """Return the samples of a step over all workers; `first` is the number of its first batch."""
-        if world_size() == 1:
-            return sum(len(batch) for batch in batches)
-        return sum(self.training.train.global_sizes[first : first + len(batches)])
-
     def _progress(self, *, epoch: int, step: int) -> Progress:
         return Progress(epoch, step, min(1.0, step / (self._steps_per_epoch * self.training.epochs)))
 
@@ -225,13 +213,6 @@ def _check_losses(state: FitState) -> None:
     for key in ("train/loss", "val/loss"):
         if not math.isfinite(state.metrics.get(key, 0.0)):
             raise RunError(f"{key} is {state.metrics[key]} in epoch {epoch}; lower optimizer.lr or max_grad_norm")
-
-
-def _data_parallel(training: Training) -> nn.Module:
-    if world_size() == 1:
-        return training.model
-    devices = [training.device] if training.device.type == "cuda" else None
-    return DistributedDataParallel(training.model, device_ids=devices)
 
 
 def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

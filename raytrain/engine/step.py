@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from raytrain.engine.collective import world_size
+from raytrain.collective import world_size
 from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
 from raytrain.types import Batch, Progress
@@ -38,7 +38,6 @@ def optimizer_step(
     forward: nn.Module,
     batches: Sequence[Batch],
     *,
-    samples: int,
     progress: Progress,
     sums: EpochSums,
     parameters: Sequence[nn.Parameter],
@@ -49,13 +48,13 @@ def optimizer_step(
         training: The run's parts.
         forward: The model, or its DistributedDataParallel wrapper.
         batches: This worker's micro-batches of the step.
-        samples: Samples of the step over all batches and workers.
         progress: Where training stands.
         sums: What each batch is added to.
         parameters: The model's, listed once: walking its modules at every step costs more than clipping does.
     """
     precision = training.precision
     shares: list[Tensor] = []
+    samples = sum(batch.total for batch in batches)
     training.optimizer.zero_grad(set_to_none=True)
     for index, batch in enumerate(batches):
         with _gradient_sync(forward, now=index == len(batches) - 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from raytrain.engine.collective import sum_over_workers
+from raytrain.collective import sum_over_workers
 from raytrain.types import Batch, StepLoss
 
 __all__ = ["EpochSums"]

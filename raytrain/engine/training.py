@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
@@ -36,6 +37,7 @@ class Training:
         transforms: Applied in order to every training batch on the device, and those that say so in evaluation too.
         seed: Of what transforms draw; each epoch and each worker has draws of its own.
         callbacks: Called in order.
+        batch_norm: Whose statistics BatchNorm layers use with several workers: each worker's own, or all workers'.
     """
 
     model: nn.Module
@@ -54,3 +56,4 @@ class Training:
     transforms: Sequence[BatchTransform] = ()
     seed: int = 0
     callbacks: Sequence[Callback] = ()
+    batch_norm: Literal["per_worker", "synchronized"] = "per_worker"

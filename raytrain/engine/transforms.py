@@ -12,10 +12,10 @@ from raytrain.types import Batch, BatchTransform, Progress
 __all__ = ["epoch_generator", "transformed"]
 
 
-def epoch_generator(seed: int, *, epoch: int, rank: int, device: torch.device) -> torch.Generator:
-    """Return the generator of one epoch on one worker: a function of its arguments only, so nothing need be saved."""
+def epoch_generator(seed: int, *, epoch: int, device: torch.device) -> torch.Generator:
+    """Return the generator of one epoch, the same on every worker."""
     generator = torch.Generator(device)
-    generator.manual_seed(int(np.random.SeedSequence([seed, epoch, rank]).generate_state(1, np.uint64)[0]))
+    generator.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]))
     return generator
 
 

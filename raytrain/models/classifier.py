@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, overload
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias, overload
 
 from torch import Tensor, nn
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "InputDomain", "Inputs", "Outputs"]
+
+InputDomain: TypeAlias = Literal["signal", "image", "views", "signal_and_conditions"]
+"""What a model takes: the signal `[B, C, T]`; a time-frequency image `[B, C, F, T']`; several of these by name; or the
+signal under `signal` and its operating conditions `[B, D]` under `conditions`."""
+
+Inputs: TypeAlias = Tensor | Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """All that a model says of a batch.
+
+    Attributes:
+        scores: Class scores `[B, K]`.
+        embedding: The features `[B, D]` they were computed from.
+        views: Class scores `[B, K]` of each view by itself, where the model has several.
+        severity: Severity of the fault in [0, 1], `[B]`, where the model states one.
+    """
+
+    scores: Tensor
+    embedding: Tensor
+    views: Mapping[str, Tensor] = field(default_factory=dict)
+    severity: Tensor | None = None
 
 
 class Classifier(nn.Module):
     """Base of all models: `embed` gives the features of each window, `classifier` turns them into class scores.
 
-    A model sets `input_domain` and `classifier`, defines `embed`, and says what the smallest inputs are.
+    A model sets `input_domain` and `classifier`, defines `embed`, and says what the smallest inputs are. One that says
+    more than scores overrides `outputs`.
 
     >>> import torch
     >>> class Energy(Classifier):
@@ -22,19 +48,23 @@ class Classifier(nn.Module):
     ...         self.classifier = nn.Linear(1, 2)
     ...     def embed(self, inputs):
     ...         return inputs.square().mean(dim=(1, 2))[:, None]
-    >>> scores, embedding = Energy()(torch.ones(3, 1, 8), with_embedding=True)
-    >>> scores.shape, embedding.tolist()
+    >>> said = Energy()(torch.ones(3, 1, 8), detailed=True)
+    >>> said.scores.shape, said.embedding.tolist()
     (torch.Size([3, 2]), [[1.0], [1.0], [1.0]])
 
     Attributes:
-        input_domain: What it takes: the `signal` `[B, C, T]`, or the time-frequency `image` `[B, C, F, T']`.
+        input_domain: What it takes.
+        any_length: Whether it takes inputs of other lengths than it was trained on, as progressive resizing needs.
+        length_rule: What it asks of the inputs' length beside the minimum, for users; empty for nothing.
         classifier: From the embedding `[B, D]` to scores `[B, K]`.
     """
 
-    input_domain: ClassVar[Literal["signal", "image"]]
+    input_domain: ClassVar[InputDomain]
+    any_length: ClassVar[bool] = True
+    length_rule: ClassVar[str] = ""
     classifier: nn.Module
 
-    def embed(self, inputs: Tensor) -> Tensor:
+    def embed(self, inputs: Any) -> Tensor:  # noqa: ANN401 - each model takes its own domain
         """Return the features `[B, D]` that the classifier sees.
 
         Raises:
@@ -42,16 +72,20 @@ class Classifier(nn.Module):
         """
         raise NotImplementedError
 
+    def outputs(self, inputs: Inputs) -> Outputs:
+        """Return all that the model says of `inputs`."""
+        embedding = self.embed(inputs)
+        return Outputs(scores=self.classifier(embedding), embedding=embedding)
+
     @overload
-    def forward(self, inputs: Tensor, *, with_embedding: Literal[False] = False) -> Tensor: ...
+    def forward(self, inputs: Inputs, *, detailed: Literal[False] = False) -> Tensor: ...
     @overload
-    def forward(self, inputs: Tensor, *, with_embedding: Literal[True]) -> tuple[Tensor, Tensor]: ...
-    def forward(self, inputs: Tensor, *, with_embedding: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        """Return class scores `[B, K]`, or these and the embedding `[B, D]` they were computed from.
+    def forward(self, inputs: Inputs, *, detailed: Literal[True]) -> Outputs: ...
+    def forward(self, inputs: Inputs, *, detailed: bool = False) -> Tensor | Outputs:
+        """Return class scores `[B, K]`, or, where `detailed`, all that the model says.
 
         Raises:
             ConfigError: The inputs are of another shape than the model takes.
         """
-        embedding = self.embed(inputs)
-        scores: Tensor = self.classifier(embedding)
-        return (scores, embedding) if with_embedding else scores
+        said = self.outputs(inputs)
+        return said if detailed else said.scores

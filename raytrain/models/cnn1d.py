@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
 from raytrain.models.checks import check_at_least, check_dropout, check_odd, check_signal
-from raytrain.models.classifier import Classifier
+from raytrain.models.classifier import Classifier, InputDomain
 
 __all__ = ["CNN1D"]
 
@@ -20,8 +20,8 @@ class CNN1D(Classifier):
     Global pooling makes the parameters independent of the window length and the scores nearly independent of
     when in the window an impact falls.
 
-    >>> scores, embedding = CNN1D(in_channels=1, num_classes=10)(torch.randn(4, 1, 2048), with_embedding=True)
-    >>> scores.shape, embedding.shape
+    >>> said = CNN1D(in_channels=1, num_classes=10)(torch.randn(4, 1, 2048), detailed=True)
+    >>> said.scores.shape, said.embedding.shape
     (torch.Size([4, 10]), torch.Size([4, 54]))
 
     Args:
@@ -42,7 +42,7 @@ class CNN1D(Classifier):
         ConfigError: A value is impossible.
     """
 
-    input_domain: ClassVar[Literal["signal", "image"]] = "signal"
+    input_domain: ClassVar[InputDomain] = "signal"
 
     def __init__(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from raytrain.models.checks import check_at_least, check_dropout, check_image, check_odd
-from raytrain.models.classifier import Classifier
+from raytrain.models.classifier import Classifier, InputDomain
 
 __all__ = ["CNN2D", "standardised"]
 
@@ -61,7 +61,7 @@ class CNN2D(Classifier):
         ConfigError: A value is impossible.
     """
 
-    input_domain: ClassVar[Literal["signal", "image"]] = "image"
+    input_domain: ClassVar[InputDomain] = "image"
 
     def __init__(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
 from raytrain.models.checks import check_at_least, check_dropout, check_odd, check_signal
-from raytrain.models.classifier import Classifier
+from raytrain.models.classifier import Classifier, InputDomain
 
 __all__ = ["WDCNN"]
 
@@ -27,8 +27,8 @@ class WDCNN(Classifier):
     good anti-noise and domain adaptation ability on raw vibration signals", Sensors 17(2):425, 2017.
 
     >>> import torch
-    >>> scores, embedding = WDCNN(in_channels=1, num_classes=10)(torch.randn(4, 1, 2048), with_embedding=True)
-    >>> scores.shape, embedding.shape
+    >>> said = WDCNN(in_channels=1, num_classes=10)(torch.randn(4, 1, 2048), detailed=True)
+    >>> said.scores.shape, said.embedding.shape
     (torch.Size([4, 10]), torch.Size([4, 192]))
 
     Args:
@@ -49,7 +49,7 @@ class WDCNN(Classifier):
         ConfigError: A value is impossible.
     """
 
-    input_domain: ClassVar[Literal["signal", "image"]] = "signal"
+    input_domain: ClassVar[InputDomain] = "signal"
 
     def __init__(
         self,

@@ -14,10 +14,11 @@ __all__ = ["Contrastive"]
 class Contrastive(nn.Module):
     """Minimise cross-entropy plus a supervised contrastive loss; implements `raytrain.types.Objective`.
 
-    The model is called with `with_embedding=True` and returns its scores `[B, K]` and the embedding `[B, D]` they are
-    computed from. The cross-entropy is a mean over samples. The contrastive loss compares the samples of one
-    micro-batch, of all workers, with each other: any number of workers gives the same gradient, but accumulation over
-    micro-batches does not give that of the large batch. Both are logged unweighted, as `cross_entropy` and `supcon`.
+    The model is called with `detailed=True` and returns `raytrain.models.Outputs`: scores `[B, K]` and the embedding
+    `[B, D]` they are computed from. The cross-entropy is a mean over samples. The contrastive loss compares the samples
+    of one micro-batch, of all workers, with each other: any number of workers gives the same gradient, but accumulation
+    over micro-batches does not give that of the large batch. Both are logged unweighted, as `cross_entropy` and
+    `supcon`.
 
     Args:
         criterion: The two losses and the weight between them.
@@ -27,9 +28,11 @@ class Contrastive(nn.Module):
 
     >>> import torch
     >>> from raytrain.losses.supcon import SupConLoss
+    >>> from raytrain.models import Outputs
     >>> class Model(nn.Module):
-    ...     def forward(self, inputs, *, with_embedding=False):
-    ...         return (inputs[:, 0, :2], inputs[:, 0]) if with_embedding else inputs[:, 0, :2]
+    ...     def forward(self, inputs, *, detailed=False):
+    ...         said = Outputs(scores=inputs[:, 0, :2], embedding=inputs[:, 0])
+    ...         return said if detailed else said.scores
     >>> objective = Contrastive(ContrastiveCrossEntropy(nn.CrossEntropyLoss(), SupConLoss()))
     >>> batch = Batch(torch.ones(3, 1, 4), torch.tensor([0, 1, 1]))
     >>> loss = objective(Model(), batch, Progress(epoch=0, step=0, fraction=0.0))
@@ -48,10 +51,10 @@ class Contrastive(nn.Module):
                 "loss.name: 'supcon' compares samples by their class and mixed samples have two; remove mixup and "
                 "cutmix from augmentation, or use another loss"
             )
-        logits, embedding = model(batch.inputs, with_embedding=True)
-        terms = self.criterion.terms(logits, embedding, batch.targets)
+        said = model(batch.inputs, detailed=True)
+        terms = self.criterion.terms(said.scores, said.embedding, batch.targets)
         return StepLoss(
             total=self.criterion.combine(terms),
-            logits=logits,
+            logits=said.scores,
             terms={name: term.detach() for name, term in terms.items()},
         )

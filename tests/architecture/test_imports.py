@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "raytrain"
 # Each unit may import itself and the units of the rows above its own, never its neighbours in the row.
 LAYERS = (
     ("errors",),
-    ("types", "config", "physics"),
+    ("types", "collective", "config", "physics"),
     ("data", "tfr", "augment", "models", "losses", "optim", "metrics"),
     ("objectives",),
     ("engine",),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from raytrain.errors import ConfigError
 from raytrain.losses.build import LOSSES, create_criterion
 from raytrain.losses.loss_data import LossData
+from raytrain.models.classifier import Outputs
 from raytrain.objectives.build import create_objective
 from raytrain.types import Batch, Mixture, Progress, StepLoss
 
@@ -46,10 +47,10 @@ class Network(nn.Module):
         self.head = nn.Linear(4, 3)
         self.scale = scale
 
-    def forward(self, inputs: Tensor, *, with_embedding: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, *, detailed: bool = False) -> Tensor | Outputs:
         embedding = self.body(inputs)
         scores: Tensor = self.scale * self.head(embedding)
-        return (scores, embedding) if with_embedding else scores
+        return Outputs(scores, embedding) if detailed else scores
 
 
 def batch(size: int = 12) -> Batch:

@@ -70,7 +70,8 @@ def test_scores_have_one_row_per_window_and_one_column_per_class(name: str, numb
 def test_the_embedding_is_what_the_classifier_scores(name: str) -> None:
     model = create(name, settings={"dropout": 0.5}).eval()
     batch = inputs(model)
-    scores, embedding = model(batch, with_embedding=True)
+    said = model(batch, detailed=True)
+    scores, embedding = said.scores, said.embedding
     assert embedding.shape[0] == 3
     assert embedding.ndim == 2
     assert torch.equal(model.classifier(embedding), scores)
@@ -80,7 +81,7 @@ def test_the_embedding_is_what_the_classifier_scores(name: str) -> None:
 
 def test_gradients_of_the_embedding_reach_the_features(name: str) -> None:
     model = create(name).eval()
-    _, embedding = model(inputs(model), with_embedding=True)
+    embedding = model(inputs(model), detailed=True).embedding
     embedding.square().sum().backward()
     assert all(parameter.grad is not None for parameter in model.features.parameters())  # type: ignore[union-attr]
     assert all(parameter.grad is None for parameter in model.classifier.parameters())

@@ -107,7 +107,7 @@ def test_the_training_accuracy_counts_each_class_by_its_share(store: SegmentStor
     training.train.set_epoch(0)
     (batch,) = list(training.train)
     progress = Progress(0, 0, 0.0)
-    generator = epoch_generator(training.seed, epoch=0, rank=0, device=CPU)
+    generator = epoch_generator(training.seed, epoch=0, device=CPU)
     mixed = transformed(batch, training.transforms, progress, generator)
     assert mixed.mixture is not None
     torch.manual_seed(5)

@@ -206,7 +206,7 @@ def test_good_settings_are_the_configuration() -> None:
         ({"early_stopping": {"patienc": 3}}, "early_stopping.patienc: unknown field; did you mean 'patience'?"),
         ({"early_stopping": {"zz": 1}}, "early_stopping.zz: unknown field; valid: min_delta, patience"),
         ({"epochs": 0}, "epochs: Input should be greater than or equal to 1 (got 0)"),
-        ({"precision": "fp64"}, "precision: Input should be 'fp32', 'bf16' or 'fp16' (got 'fp64')"),
+        ({"precision": "fp64"}, "precision: Input should be 'auto', 'fp32', 'bf16' or 'fp16' (got 'fp64')"),
         ({"model": "wdcnn"}, "model: expected a mapping of fields to values (got 'wdcnn')"),
         ({"metric": "val/macro_f2"}, "(whole): metric 'val/macro_f2' is not reported; did you mean 'val/macro_f1'?"),
         (

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from raytrain.data.adapter import BatchAdapter, as_batch
-from raytrain.errors import DataError, RunError
+from raytrain.errors import DataError
 from raytrain.types import Batch, Loader
 
 INPUTS, TARGETS = torch.arange(20.0).reshape(10, 1, 2), torch.arange(10) % 3
@@ -68,8 +68,3 @@ def test_the_epoch_is_announced_to_the_loader_or_its_sampler() -> None:
     BatchAdapter(DataLoader(TensorDataset(INPUTS), sampler=sampler)).set_epoch(4)
     assert sampler.epoch == 4
     BatchAdapter([(INPUTS, TARGETS)]).set_epoch(5)
-
-
-def test_sizes_over_workers_are_refused() -> None:
-    with pytest.raises(RunError, match="cannot be divided exactly between workers"):
-        _ = BatchAdapter([(INPUTS, TARGETS)]).global_sizes

@@ -10,8 +10,8 @@ import ray
 import torch
 import torch.distributed as dist
 
+from raytrain.collective import rank, world_size
 from raytrain.distributed.process_group import free_address, join, leave
-from raytrain.engine.collective import rank, world_size
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,6 @@ def judge(model: nn.Module, loader: Loader, objective: Objective) -> MetricsTrac
         tracker=MetricsTracker(3, 4, device=CPU),
         precision=Precision("fp32", CPU),
         device=CPU,
-        progress=Progress(epoch=0, step=0, fraction=0.0),
     )
 
 

@@ -32,11 +32,8 @@ def scaled(init_scale: float = 2.0**10) -> Precision:
 def take_step(training: Training) -> tuple[Step, EpochSums]:
     sums = EpochSums(CPU)
     batches = list(training.train)
-    samples = sum(training.train.global_sizes)
     parameters = list(training.model.parameters())
-    step = optimizer_step(
-        training, training.model, batches, samples=samples, progress=START, sums=sums, parameters=parameters
-    )
+    step = optimizer_step(training, training.model, batches, progress=START, sums=sums, parameters=parameters)
     return step, sums
 
 

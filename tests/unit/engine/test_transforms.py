@@ -43,16 +43,15 @@ class Each(Callback):
         self._act(state)
 
 
-def test_the_generator_depends_on_seed_epoch_and_rank_only() -> None:
+def test_the_generator_depends_on_seed_and_epoch_only() -> None:
     def draw(**where: int) -> list[float]:
-        chosen = {"seed": 1, "epoch": 2, "rank": 3} | where
+        chosen = {"seed": 1, "epoch": 2} | where
         seed = chosen.pop("seed")
         return torch.rand(3, generator=epoch_generator(seed, **chosen, device=CPU)).tolist()
 
     assert draw() == draw()
     assert draw() != draw(seed=2)
     assert draw() != draw(epoch=3)
-    assert draw() != draw(rank=4)
 
 
 def test_transforms_are_applied_in_order(samples: Make) -> None:
@@ -63,7 +62,7 @@ def test_transforms_are_applied_in_order(samples: Make) -> None:
         return dataclasses.replace(batch, inputs=batch.signal * 2)
 
     batch = samples(3)
-    start, generator = Progress(0, 0, 0.0), epoch_generator(0, epoch=0, rank=0, device=CPU)
+    start, generator = Progress(0, 0, 0.0), epoch_generator(0, epoch=0, device=CPU)
     after = transformed(batch, [add, double], start, generator)  # type: ignore[list-item]
     assert torch.equal(after.signal, (batch.signal + 1) * 2)
 

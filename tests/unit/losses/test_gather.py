@@ -19,6 +19,7 @@ from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.gather import gather_rows
 from raytrain.losses.supcon import SupConLoss
+from raytrain.models.classifier import Outputs
 from raytrain.objectives.contrastive import Contrastive
 from raytrain.types import Batch, Progress
 
@@ -36,10 +37,10 @@ class Perceptron(nn.Module):
         self.body = nn.Sequential(nn.Linear(6, 5), nn.Tanh()).double()
         self.head = nn.Linear(5, 4).double()
 
-    def forward(self, inputs: Tensor, *, with_embedding: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, *, detailed: bool = False) -> Tensor | Outputs:
         embedding = self.body(inputs)
         scores: Tensor = self.head(embedding)
-        return (scores, embedding) if with_embedding else scores
+        return Outputs(scores, embedding) if detailed else scores
 
 
 def step(model: nn.Module, rows: Tensor, weight: float) -> tuple[Tensor, Tensor]:

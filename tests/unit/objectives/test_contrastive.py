@@ -10,6 +10,7 @@ from raytrain.errors import ConfigError
 from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.supcon import SupConLoss
+from raytrain.models.classifier import Outputs
 from raytrain.objectives.contrastive import Contrastive
 from raytrain.types import Batch, Mixture, Progress
 
@@ -24,10 +25,10 @@ class Network(nn.Module):
         torch.manual_seed(0)
         self.body, self.head = nn.Linear(6, 4), nn.Linear(4, 3)
 
-    def forward(self, inputs: Tensor, *, with_embedding: bool = False) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(self, inputs: Tensor, *, detailed: bool = False) -> Tensor | Outputs:
         embedding = self.body(inputs)
         scores: Tensor = self.head(embedding)
-        return (scores, embedding) if with_embedding else scores
+        return Outputs(scores, embedding) if detailed else scores
 
 
 def inputs() -> Tensor:

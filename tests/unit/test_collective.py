@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from raytrain.engine.collective import rank, share_buffers, sum_over_workers, world_size
+from raytrain.collective import rank, share_buffers, sum_over_workers, world_size
 
 
 def test_one_worker_is_rank_zero_of_one() -> None:
