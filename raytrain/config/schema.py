@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
+from raytrain.config.paradigms import expanded, plain
 from raytrain.errors import nearest
 
 __all__ = [
@@ -215,6 +216,28 @@ class TrainConfig(Config):
     mode: Literal["max", "min"] | None = None
     """Whether less or more of the metric is better; follows from the metric."""
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    _given: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings as they were given, without what the paradigm presets and without defaults."""
+        return dict(self._given)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all settings are equal, however they were written."""
+        return isinstance(other, TrainConfig) and dict(self) == dict(other)
+
+    __hash__ = None  # type: ignore[assignment]  # its mappings have none
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _preset_by_the_paradigm(cls, settings: Any, build: ModelWrapValidatorHandler[TrainConfig]) -> TrainConfig:  # noqa: ANN401
+        if not isinstance(settings, Mapping):
+            return build(settings)
+        config = build(expanded(settings))
+        config._given = plain(settings)  # noqa: SLF001 - its own
+        return config
 
     @model_validator(mode="before")
     @classmethod

@@ -41,7 +41,7 @@ def train_config(space: SpaceConfig, point: Mapping[str, Any]) -> TrainConfig:
     Raises:
         ConfigError: The settings and the point together break a rule.
     """
-    settings = apply_overrides(space.fixed.model_dump(exclude_unset=True), point)
+    settings = apply_overrides(space.fixed.given, point)
     return validate(TrainConfig, settings, where=_A_POINT)
 
 
