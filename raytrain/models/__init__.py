@@ -4,6 +4,23 @@ from raytrain.models.build import MODELS, create_model
 from raytrain.models.classifier import Classifier, Outputs
 from raytrain.models.cnn1d import CNN1D
 from raytrain.models.cnn2d import CNN2D
+from raytrain.models.cnn_lstm import CNNLSTM
+from raytrain.models.multi_scale_cnn import MultiScaleCNN
+from raytrain.models.multi_view import MultiViewNet, SharedViews
+from raytrain.models.resnet1d import ResNet1D
+from raytrain.models.ticnn import TICNN
 from raytrain.models.wdcnn import WDCNN
 
-__all__ = ["CNN1D", "CNN2D", "MODELS", "WDCNN", "Classifier", "Outputs", "create_model"]
+__all__ = [
+    "CNN1D",
+    "CNN2D",
+    "CNNLSTM",
+    "MODELS",
+    "TICNN",
+    "WDCNN",
+    "Classifier",
+    "MultiScaleCNN",
+    "Outputs",
+    "ResNet1D",
+    "create_model",
+]

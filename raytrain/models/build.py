@@ -9,6 +9,11 @@ from raytrain.errors import ConfigError, nearest
 from raytrain.models.classifier import Classifier
 from raytrain.models.cnn1d import CNN1D
 from raytrain.models.cnn2d import CNN2D
+from raytrain.models.cnn_lstm import CNNLSTM
+from raytrain.models.multi_scale_cnn import MultiScaleCNN
+from raytrain.models.multi_view import MultiViewNet
+from raytrain.models.resnet1d import ResNet1D
+from raytrain.models.ticnn import TICNN
 from raytrain.models.wdcnn import WDCNN
 
 __all__ = ["MODELS", "create_model"]
@@ -16,6 +21,11 @@ __all__ = ["MODELS", "create_model"]
 MODELS: dict[str, type[Classifier]] = {
     "cnn1d": CNN1D,
     "cnn2d": CNN2D,
+    "cnn_lstm": CNNLSTM,
+    "multi_scale_cnn": MultiScaleCNN,
+    "resnet1d": ResNet1D,
+    "ticnn": TICNN,
+    "multi_view": MultiViewNet,
     "wdcnn": WDCNN,
 }
 """Name -> class, called as `cls(in_channels, num_classes, *, settings...)`."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from raytrain.errors import ConfigError
 
-__all__ = ["check_at_least", "check_dropout", "check_image", "check_odd", "check_signal"]
+__all__ = ["check_at_least", "check_dropout", "check_image", "check_no_gaps", "check_odd", "check_signal"]
 
 
 def check_at_least(minimum: float, values: Mapping[str, float]) -> None:
@@ -29,6 +29,14 @@ def check_dropout(dropout: float) -> None:
     """Raise ConfigError unless `dropout` is a probability below one."""
     if not 0 <= dropout < 1:
         raise ConfigError(f"model.dropout must be at least 0 and below 1, got {dropout:g}")
+
+
+def check_no_gaps(name: str, kernel: int, *, stride: int) -> None:
+    """Raise ConfigError if `kernel` is shorter than the stride it moves by: the samples between would not be seen."""
+    if kernel < stride:
+        raise ConfigError(
+            f"model.{name} must be at least the stride of {stride} samples, or samples are skipped; got {kernel}"
+        )
 
 
 def check_odd(name: str, value: int) -> None:
