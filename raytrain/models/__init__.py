@@ -20,7 +20,9 @@ __all__ = [
     "WDCNN",
     "Classifier",
     "MultiScaleCNN",
+    "MultiViewNet",
     "Outputs",
     "ResNet1D",
+    "SharedViews",
     "create_model",
 ]

@@ -23,9 +23,9 @@ MODELS: dict[str, type[Classifier]] = {
     "cnn2d": CNN2D,
     "cnn_lstm": CNNLSTM,
     "multi_scale_cnn": MultiScaleCNN,
+    "multi_view": MultiViewNet,
     "resnet1d": ResNet1D,
     "ticnn": TICNN,
-    "multi_view": MultiViewNet,
     "wdcnn": WDCNN,
 }
 """Name -> class, called as `cls(in_channels, num_classes, *, settings...)`."""

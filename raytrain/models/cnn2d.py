@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from raytrain.models.checks import check_at_least, check_dropout, check_image, check_odd
 from raytrain.models.classifier import Classifier, InputDomain
 
-__all__ = ["CNN2D", "standardised"]
+__all__ = ["CNN2D", "block_channels", "image_blocks", "standardised"]
 
 
 def standardised(images: Tensor) -> Tensor:
@@ -24,6 +26,41 @@ def standardised(images: Tensor) -> Tensor:
     centred = images - images.mean(dim=(1, 2, 3), keepdim=True)
     variance = centred.square().mean(dim=(1, 2, 3), keepdim=True)
     return centred * variance.clamp_min(1e-24).rsqrt()
+
+
+def block_channels(*, depth: int, width: int, growth: float) -> list[int]:
+    """Return the channels of `depth` blocks, the first of `width`, each `growth` times as many as the one before.
+
+    >>> block_channels(depth=4, width=8, growth=2.0)
+    [8, 16, 32, 64]
+    """
+    return [round(width * growth**level) for level in range(depth)]
+
+
+def image_blocks(in_channels: int, channels: Sequence[int], *, kernel_size: int) -> nn.Sequential:
+    """Return one block of convolution, batch normalisation, ReLU and max pooling by two for each of `channels`.
+
+    >>> import torch
+    >>> image_blocks(1, [8, 16], kernel_size=3)(torch.zeros(4, 1, 65, 33)).shape
+    torch.Size([4, 16, 16, 8])
+
+    Args:
+        in_channels: Channels of the image.
+        channels: Channels of each block's result.
+        kernel_size: Rows and columns of every kernel, odd.
+    """
+    return nn.Sequential(
+        *(
+            nn.Sequential(
+                # Without bias: the batch normalisation that follows has its own.
+                nn.Conv2d(before, after, kernel_size, padding=kernel_size // 2, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            )
+            for before, after in pairwise([in_channels, *channels])
+        )
+    )
 
 
 class CNN2D(Classifier):
@@ -83,19 +120,8 @@ class CNN2D(Classifier):
         self.in_channels = in_channels
         self.minimum_frequencies: int = 2**depth
         self.minimum_times: int = 2**depth
-        channels = [in_channels, *(round(width * growth**level) for level in range(depth))]
-        self.features = nn.Sequential(
-            *(
-                nn.Sequential(
-                    # Without bias: the batch normalisation that follows has its own.
-                    nn.Conv2d(channels[level], channels[level + 1], kernel_size, padding=kernel_size // 2, bias=False),
-                    nn.BatchNorm2d(channels[level + 1]),
-                    nn.ReLU(),
-                    nn.MaxPool2d(2),
-                )
-                for level in range(depth)
-            )
-        )
+        channels = block_channels(depth=depth, width=width, growth=growth)
+        self.features = image_blocks(in_channels, channels, kernel_size=kernel_size)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(channels[-1], num_classes))
 
     def embed(self, inputs: Tensor) -> Tensor:
