@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch.distributed as dist
 from torch import Tensor, nn
 
-__all__ = ["rank", "share_buffers", "sum_over_workers", "world_size"]
+from raytrain.errors import RunError
+
+__all__ = ["global_rows", "rank", "share_buffers", "sum_over_workers", "world_size"]
 
 
 def world_size() -> int:
@@ -23,6 +25,33 @@ def sum_over_workers(*tensors: Tensor) -> None:
     if world_size() > 1:
         for tensor in tensors:
             dist.all_reduce(tensor)
+
+
+def global_rows(rows: Tensor, *, first: int, total: int) -> Tensor:
+    """Return the rows of the global batch `[total, ...]`, of which this worker has `rows` `[B, ...]`; no gradients.
+
+    Sums of one worker's value and zeros are exact, and sizes that all know need not be asked for.
+
+    Args:
+        rows: This worker's, numbers.
+        first: Place of the first of them.
+        total: Rows of all workers together.
+
+    Raises:
+        RunError: There are more rows, and no workers that have them.
+
+    >>> import torch
+    >>> global_rows(torch.tensor([3, 4]), first=0, total=2)
+    tensor([3, 4])
+    """
+    if len(rows) == total:
+        return rows
+    if world_size() == 1:
+        raise RunError(f"{len(rows)} of the {total} rows of a batch are here, and no other worker has the rest")
+    whole = rows.detach().new_zeros(total, *rows.shape[1:])
+    whole[first : first + len(rows)] = rows
+    sum_over_workers(whole)
+    return whole
 
 
 def share_buffers(model: nn.Module) -> None:

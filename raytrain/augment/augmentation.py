@@ -17,7 +17,8 @@ class Augmentation:
     """Base of all augmentations, each a `raytrain.types.BatchTransform` that leaves evaluation alone.
 
     One that changes inputs only overrides `augment`; one that also mixes labels, or needs the rest of the batch,
-    overrides `__call__`. Inputs are never written to. Draws are per sample, from the generator, on the inputs' device.
+    overrides `__call__`. Inputs are never written to. Draws are per sample, from the generator, on the inputs' device,
+    by the functions of `raytrain.augment.draws`, so that the number of workers changes none of them.
 
     Attributes:
         in_evaluation: False.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.checks import check_above_zero, check_share
-from raytrain.augment.draws import draw_beta, draw_partners, draw_uniform, whole_number
+from raytrain.augment.draws import draw_beta, draw_partners, draw_uniform, rows_of_all, whole_number
 from raytrain.augment.mixing import mixed_batch
 from raytrain.types import Batch, Progress
 
@@ -79,9 +79,9 @@ def cutmix_batch(batch: Batch, *, alpha: float = 1.0, probability: float = 1.0, 
     """
     signal = batch.signal
     partners = draw_partners(signal, generator=generator)
-    partner = signal.index_select(0, partners)
+    partner = rows_of_all(signal, generator=generator).index_select(0, partners)
     mixed, own = cutmix(signal, partner, alpha=alpha, probability=probability, generator=generator)
-    return mixed_batch(batch, mixed, partners=partners, weight=own)
+    return mixed_batch(batch, mixed, partners=partners, weight=own, generator=generator)
 
 
 class CutMixAugmentation(Augmentation):

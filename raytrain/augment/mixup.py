@@ -7,7 +7,7 @@ from torch import Tensor
 
 from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.checks import check_above_zero, check_share
-from raytrain.augment.draws import draw_beta, draw_partners, draw_uniform
+from raytrain.augment.draws import draw_beta, draw_partners, draw_uniform, rows_of_all
 from raytrain.augment.mixing import mixed_batch
 from raytrain.types import Batch, Progress
 
@@ -65,5 +65,6 @@ class MixupAugmentation(Augmentation):
             (uniform,) = draw_uniform(signal, 1, generator=generator)
             weight = weight.masked_fill(uniform.flatten() >= self.probability, 1.0)
         partners = draw_partners(signal, generator=generator)
-        mixed = mixup(signal, signal.index_select(0, partners), weight=weight)
-        return mixed_batch(batch, mixed, partners=partners, weight=weight)
+        partner = rows_of_all(signal, generator=generator).index_select(0, partners)
+        mixed = mixup(signal, partner, weight=weight)
+        return mixed_batch(batch, mixed, partners=partners, weight=weight, generator=generator)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.checks import check_not_negative, check_share
-from raytrain.augment.draws import change_share
+from raytrain.augment.draws import change_share, draw_normal
 from raytrain.errors import ConfigError
 
 __all__ = ["GaussianNoise", "add_noise", "gaussian_noise_augmentation", "root_power"]
@@ -49,8 +49,7 @@ def gaussian_noise_augmentation(
 
 def add_noise(signal: Tensor, *, std: float | Tensor, generator: torch.Generator) -> Tensor:
     """Return the signal `[B, C, T]` with white noise of deviation `std`, which may differ by sample and channel."""
-    noise = torch.randn(signal.shape, generator=generator, device=signal.device, dtype=signal.dtype)
-    return signal + noise.mul_(std)
+    return signal + draw_normal(signal, generator=generator).mul_(std)
 
 
 def root_power(signal: Tensor) -> Tensor:

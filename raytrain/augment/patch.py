@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from raytrain.augment.checks import check_not_negative, check_share
-from raytrain.augment.draws import draw_partners, draw_uniform, whole_number
+from raytrain.augment.draws import (
+    draw_normal,
+    draw_partners,
+    draw_uniform,
+    own_indices,
+    rows_of_all,
+    whole_number,
+)
 
 __all__ = [
     "MixedPatches",
@@ -30,7 +37,7 @@ class MixedPatches(NamedTuple):
 
     Attributes:
         patches: `[B, P, D]`.
-        partners: Which sample the foreign patches of each are from, int64 `[B]`.
+        partners: Which sample of the global batch the foreign patches of each are from, int64 `[B]`.
         weight: Share of each sample's patches that are its own, in [0, 1], float32 `[B]`.
 
     >>> MixedPatches(torch.zeros(2, 4, 8), partners=torch.tensor([1, 0]), weight=torch.tensor([0.75, 1.0])).weight
@@ -169,8 +176,7 @@ def patch_jitter(patches: Tensor, *, std: float = 0.05, generator: torch.Generat
     0.5
     """
     check_not_negative("std", std)
-    noise = torch.randn(patches.shape, generator=generator, device=patches.device, dtype=patches.dtype)
-    return torch.add(patches, noise, alpha=std)
+    return torch.add(patches, draw_normal(patches, generator=generator), alpha=std)
 
 
 def patch_mixup(patches: Tensor, *, max_share: float = 0.5, generator: torch.Generator) -> MixedPatches:
@@ -201,8 +207,10 @@ def patch_mixup(patches: Tensor, *, max_share: float = 0.5, generator: torch.Gen
     foreign = whole_number(uniform, most + 1)
     partners = draw_partners(patches, generator=generator)
     rank = _per_patch(patches, generator=generator).argsort(dim=1).argsort(dim=1)
-    sample = torch.where(rank < foreign, partners[:, None, None], _own(patches))
-    mixed = _take(patches, sample, torch.arange(count, device=patches.device)[:, None])
+    own = own_indices(patches, generator=generator)
+    sample = torch.where(rank < foreign, partners[:, None, None], own[:, None, None])
+    everybodys = rows_of_all(patches, generator=generator)
+    mixed = _take(everybodys, sample, torch.arange(count, device=patches.device)[:, None])
     return MixedPatches(mixed, partners, weight=1 - foreign.flatten().float() / count)
 
 
@@ -221,8 +229,8 @@ def _take(patches: Tensor, sample: Tensor, place: Tensor) -> Tensor:
 
     Whole rows are copied, many times faster than `gather`, which looks up every value by itself.
     """
-    rows = (sample * patches.shape[1] + place).flatten()
-    return patches.flatten(0, 1).index_select(0, rows).view_as(patches)
+    rows = sample * patches.shape[1] + place
+    return patches.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape[:2], -1)
 
 
 def _most(patches: Tensor, max_share: float) -> int:

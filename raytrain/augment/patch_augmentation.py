@@ -12,6 +12,7 @@ from torch import Tensor
 
 from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.checks import check_not_negative, check_share
+from raytrain.augment.draws import own_indices, rows_of_all
 from raytrain.augment.patch import (
     MixedPatches,
     patch_cutout,
@@ -144,7 +145,8 @@ class PatchAugmentation(Augmentation):
             return changed
         of_patches = mixed.patches.shape[1] * self.patch_length / signal.shape[-1]
         weight = 1 - of_patches * (1 - mixed.weight)
-        return replace(changed, mixture=Mixture(batch.targets[mixed.partners], weight))
+        targets = rows_of_all(batch.targets, generator=generator)
+        return replace(changed, mixture=Mixture(targets[mixed.partners], weight))
 
     def augment(self, inputs: Tensor, *, generator: torch.Generator) -> Tensor:
         """Return augmented inputs `[B, C, T]`; where patches are exchanged, call it with a batch, which has labels."""
@@ -158,7 +160,7 @@ class PatchAugmentation(Augmentation):
         if strengths.mixup:
             mixed = patch_mixup(patches, max_share=strengths.mixup, generator=generator)
         else:
-            own = torch.arange(len(patches), device=patches.device)
+            own = own_indices(patches, generator=generator)
             mixed = MixedPatches(patches, own, weight=torch.ones(len(patches), device=patches.device))
         patches = mixed.patches
         if strengths.shift:

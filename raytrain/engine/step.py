@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from raytrain.collective import world_size
 from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
+from raytrain.engine.workers import DataParallel
 from raytrain.types import Batch, Progress
 
 __all__ = ["Step", "optimizer_step"]
@@ -46,7 +46,7 @@ def optimizer_step(
 
     Args:
         training: The run's parts.
-        forward: The model, or its DistributedDataParallel wrapper.
+        forward: The model, or its wrapper for several workers.
         batches: This worker's micro-batches of the step.
         progress: Where training stands.
         sums: What each batch is added to.
@@ -57,7 +57,7 @@ def optimizer_step(
     samples = sum(batch.total for batch in batches)
     training.optimizer.zero_grad(set_to_none=True)
     for index, batch in enumerate(batches):
-        with _gradient_sync(forward, now=index == len(batches) - 1):
+        with _sharing(forward, batch, last=index == len(batches) - 1):
             with precision.autocast():
                 loss = training.objective(forward, batch, progress)
             # DDP averages over workers, so each worker's mean is weighted by its share of the step's samples.
@@ -74,10 +74,12 @@ def optimizer_step(
     return Step(taken=_apply(training), loss=loss_of_step, gradient_norm=norm)
 
 
-def _gradient_sync(forward: nn.Module, *, now: bool) -> AbstractContextManager[None]:
-    if isinstance(forward, DistributedDataParallel) and not now:
-        return forward.no_sync()
-    return nullcontext()
+def _sharing(forward: nn.Module, batch: Batch, *, last: bool) -> AbstractContextManager[None]:
+    """Say which rows come, and exchange gradients after the step's last micro-batch only."""
+    if not isinstance(forward, DataParallel):
+        return nullcontext()
+    forward.place(batch)
+    return nullcontext() if last else forward.no_sync()
 
 
 def _apply(training: Training) -> bool:

@@ -35,7 +35,7 @@ class Training:
         accumulation_steps: Batches per optimizer step.
         max_grad_norm: Norm that gradients are clipped to; None leaves them.
         transforms: Applied in order to every training batch on the device, and those that say so in evaluation too.
-        seed: Of what transforms draw; each epoch and each worker has draws of its own.
+        seed: Of what transforms draw; each epoch has draws of its own, whatever the number of workers.
         callbacks: Called in order.
         batch_norm: Whose statistics BatchNorm layers use with several workers: each worker's own, or all workers'.
     """

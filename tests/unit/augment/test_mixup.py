@@ -115,7 +115,7 @@ def test_a_batch_of_one_stays_as_it_is() -> None:
 def test_a_mixed_batch_is_not_mixed_again() -> None:
     mixed = MixupAugmentation()(batch(), START, seeded())
     with pytest.raises(ConfigError, match=r"augmentation: the batch is mixed already; use one of mixup, cutmix"):
-        mixed_batch(mixed, mixed.signal, partners=torch.arange(32), weight=torch.ones(32))
+        mixed_batch(mixed, mixed.signal, partners=torch.arange(32), weight=torch.ones(32), generator=seeded())
 
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, float("inf"), float("nan")])
