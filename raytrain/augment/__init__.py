@@ -5,7 +5,7 @@ from __future__ import annotations
 from raytrain.augment.adversarial import AdversarialAugmentation, adversarial_augmentation
 from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.auto_augment import AutoAugment, RandAugment
-from raytrain.augment.build import AUGMENTATIONS, create_augmentation
+from raytrain.augment.build import AUGMENTATIONS, RESIZES, create_augmentation, create_resize
 from raytrain.augment.compose import Compose
 from raytrain.augment.cut_mix import CutMixAugmentation, cutmix, cutmix_batch
 from raytrain.augment.masking import TimeMasking, time_masking
@@ -22,12 +22,14 @@ from raytrain.augment.patch import (
 )
 from raytrain.augment.patch_augmentation import PatchAugmentation
 from raytrain.augment.policy import rand_augment_policy
+from raytrain.augment.resize import ProgressiveResize, resize_signal
 from raytrain.augment.scaling import AmplitudeScaling, amplitude_scaling
 from raytrain.augment.shift import TimeShift, time_shift
 from raytrain.augment.spec_augment import SpecAugment
 
 __all__ = [
     "AUGMENTATIONS",
+    "RESIZES",
     "AdversarialAugmentation",
     "AmplitudeScaling",
     "Augmentation",
@@ -38,6 +40,7 @@ __all__ = [
     "MixupAugmentation",
     "NoAugmentation",
     "PatchAugmentation",
+    "ProgressiveResize",
     "RandAugment",
     "SpecAugment",
     "TimeMasking",
@@ -45,6 +48,7 @@ __all__ = [
     "adversarial_augmentation",
     "amplitude_scaling",
     "create_augmentation",
+    "create_resize",
     "cutmix",
     "cutmix_batch",
     "gaussian_noise_augmentation",
@@ -55,6 +59,7 @@ __all__ = [
     "patch_permutation",
     "patch_temporal_shift",
     "rand_augment_policy",
+    "resize_signal",
     "time_masking",
     "time_shift",
 ]

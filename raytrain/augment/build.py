@@ -16,12 +16,13 @@ from raytrain.augment.mixup import MixupAugmentation
 from raytrain.augment.no_augmentation import NoAugmentation
 from raytrain.augment.noise import GaussianNoise
 from raytrain.augment.patch_augmentation import PatchAugmentation
+from raytrain.augment.resize import SCHEDULE, ProgressiveResize
 from raytrain.augment.scaling import AmplitudeScaling
 from raytrain.augment.shift import TimeShift
 from raytrain.augment.spec_augment import SpecAugment
 from raytrain.errors import ConfigError, nearest
 
-__all__ = ["AUGMENTATIONS", "compose", "create_augmentation"]
+__all__ = ["AUGMENTATIONS", "RESIZES", "compose", "create_augmentation", "create_resize"]
 
 
 def compose(*, steps: Sequence[Mapping[str, Any]] = ()) -> Compose:
@@ -87,3 +88,56 @@ def create_augmentation(name: str, *, settings: Mapping[str, Any]) -> Augmentati
         if setting not in known:
             raise ConfigError(f"augmentation.{setting}: {name!r} has no such setting; {nearest(setting, known)}")
     return AUGMENTATIONS[name](**settings)
+
+
+def _interpolate(*, schedule: tuple[tuple[int, int], ...] = SCHEDULE) -> ProgressiveResize:
+    """Windows resampled to the length of the stage, without aliasing; the effective sample rate changes with it.
+
+    Args:
+        schedule: Stages in order: samples of a window, and epochs with it.
+    """
+    return ProgressiveResize(schedule, method="interpolate")
+
+
+def _truncate(*, schedule: tuple[tuple[int, int], ...] = SCHEDULE) -> ProgressiveResize:
+    """The first samples of each window, as many as the stage has; the sample rate stays.
+
+    Args:
+        schedule: Stages in order: samples of a window, at most all of it, and epochs with it.
+    """
+    return ProgressiveResize(schedule, method="truncate")
+
+
+def _pad(*, schedule: tuple[tuple[int, int], ...] = SCHEDULE) -> ProgressiveResize:
+    """Windows with zeros appended up to the length of the stage; the sample rate stays.
+
+    Args:
+        schedule: Stages in order: samples of a window, at least all of it, and epochs with it.
+    """
+    return ProgressiveResize(schedule, method="pad")
+
+
+RESIZES: dict[str, Callable[..., ProgressiveResize]] = {
+    "interpolate": _interpolate,
+    "pad": _pad,
+    "truncate": _truncate,
+}
+"""Name -> function, called as `entry(settings...)`."""
+
+
+def create_resize(name: str, *, settings: Mapping[str, Any]) -> ProgressiveResize:
+    """Create the progressive resizing `name`.
+
+    >>> create_resize("truncate", settings={"schedule": [[512, 5], [1024, 5]]}).lengths
+    (512, 1024)
+
+    Raises:
+        ConfigError: No resizing has this name, it has no such setting, or a setting is impossible.
+    """
+    if name not in RESIZES:
+        raise ConfigError(f"resize.name: there is no resizing {name!r}; {nearest(name, RESIZES)}")
+    known = inspect.signature(RESIZES[name]).parameters
+    for setting in settings:
+        if setting not in known:
+            raise ConfigError(f"resize.{setting}: {name!r} has no such setting; {nearest(setting, known)}")
+    return RESIZES[name](**settings)

@@ -43,7 +43,7 @@ def evaluate(
 
     The model is evaluated without gradients and as at the end of training (`FINAL`), each of its modules is left in the
     mode it was in, and no random state is drawn from. Of `transforms` only those take part that say they run in
-    evaluation.
+    evaluation. Where the model has several views, the predictions of each are counted beside the combined one.
     """
     applied = [transform for transform in transforms if transform.in_evaluation]
     generator = epoch_generator(0, epoch=0, device=device)
@@ -53,6 +53,6 @@ def evaluate(
             with precision.autocast():
                 loss = objective(model, on_device, FINAL)
             recordings = on_device.conditions["recording"] if tracker.num_recordings else None
-            tracker.update(loss.logits, on_device.targets, recordings=recordings, loss=loss.total)
+            tracker.update(loss.logits, on_device.targets, recordings=recordings, loss=loss.total, views=loss.views)
     sum_over_workers(*tracker.tensors())
     return tracker

@@ -6,6 +6,8 @@ from integer counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,6 +33,8 @@ class MetricsTracker:
     Counts are integers and probabilities are summed in units of 2^-32, so the sums over batches and workers do not
     depend on their order; only the loss is a float64 sum. Areas under ROC curves need all scores at once:
     `compute_auroc`.
+
+    Where a model has several views of a window, each view's own predictions are counted beside the combined ones.
 
     `update` waits for nothing on the device; only `compute` and the matrices bring numbers to the host.
 
@@ -81,10 +85,17 @@ class MetricsTracker:
         self._gaps = self._confusion.new_zeros(calibration_bins or 0)
         self._judged = self._confusion.new_zeros(())
         self._loss = torch.zeros((), dtype=torch.float64, device=device)
+        self._views: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def update(
-        self, logits: Tensor, targets: Tensor, *, recordings: Tensor | None = None, loss: Tensor | None = None
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        recordings: Tensor | None = None,
+        loss: Tensor | None = None,
+        views: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Count one batch of B windows.
 
@@ -94,11 +105,15 @@ class MetricsTracker:
             targets: Class indices, int64 `[B]`.
             recordings: Index of each window's recording, int64 `[B]`; needed where recordings are counted.
             loss: Mean loss of the batch's windows, a scalar; in every batch or in none.
+            views: Class scores `[B, K]` of each view by itself, by name; the same views in every batch.
 
         Raises:
             DataError: Scores are not `[B, K]`, or recordings are missing or not counted.
         """
         self._check(logits, targets, recordings)
+        for name, scores in (views or {}).items():
+            self._check_scores(f"the view {name!r}", scores, targets)
+            count_pairs(self._view(name), targets, scores.argmax(dim=-1))
         predictions = logits.argmax(dim=-1)
         count_pairs(self._confusion, targets, predictions)
         if recordings is not None or self.calibration_bins is not None:
@@ -118,17 +133,24 @@ class MetricsTracker:
             self._loss += loss.double() * len(targets)
 
     def tensors(self) -> list[Tensor]:
-        """Return the state itself, always in the same order; summing each over workers, in place, merges."""
+        """Return the state itself, always in the same order; summing each over workers, in place, merges.
+
+        Views are known from the first update on, so every worker must have counted a batch, or none.
+        """
         optional = [self._votes, self._truths, self._probabilities, self._top_hits, self._gaps]
-        return [self._confusion, *(counts for counts in optional if counts.numel()), self._judged, self._loss]
+        views = [self._views[name] for name in sorted(self._views)]
+        return [self._confusion, *(counts for counts in optional if counts.numel()), *views, self._judged, self._loss]
 
     def merge(self, other: MetricsTracker) -> None:
         """Add what another tracker of the same shape and device has counted."""
+        for name in self._views.keys() | other._views.keys():
+            self._view(name), other._view(name)
         for mine, theirs in zip(self.tensors(), other.tensors(), strict=True):
             mine.add_(theirs)
 
     def reset(self) -> None:
         """Forget all that was counted."""
+        self._views.clear()
         for tensor in self.tensors():
             tensor.zero_()
 
@@ -156,7 +178,7 @@ class MetricsTracker:
 
         `loss` (where it was given), `accuracy`, `balanced_accuracy`, `{average}_f1`, `top_{k}_accuracy` and
         `expected_calibration_error` are over windows, `recording_accuracy` and `recording_{average}_f1` over
-        recordings.
+        recordings; `{view}/accuracy` and `{view}/{average}_f1` are those of each view by itself.
 
         Args:
             prefix: Each name follows `{prefix}/`, if it is not empty.
@@ -164,7 +186,7 @@ class MetricsTracker:
 
         Raises:
             ConfigError: The average is unknown.
-            RunError: Nothing was counted, or the loss was given for a part of the windows.
+            RunError: Nothing was counted, or the loss or a view was given for a part of the windows.
         """
         windows = self.confusion
         count = int(windows.sum())
@@ -185,6 +207,7 @@ class MetricsTracker:
             recordings = self.recording_confusion
             metrics["recording_accuracy"] = accuracy(recordings)
             metrics[f"recording_{average}_f1"] = f1_score(recordings, average)
+        metrics |= self._of_views(count, average)
         return {f"{prefix}/{name}" if prefix else name: value for name, value in metrics.items()}
 
     def _mean_loss(self, count: int) -> dict[str, float]:
@@ -193,10 +216,30 @@ class MetricsTracker:
             raise RunError(f"the loss was given for {judged} of {count} windows; give it in every update or in none")
         return {"loss": float(self._loss) / count} if judged else {}
 
+    def _of_views(self, count: int, average: Average) -> dict[str, float]:
+        metrics: dict[str, float] = {}
+        for name, counts in self._views.items():
+            windows = counts.cpu().numpy()
+            if windows.sum() != count:
+                raise RunError(
+                    f"the view {name!r} was given for {windows.sum()} of {count} windows; give it in every update"
+                )
+            metrics |= {f"{name}/accuracy": accuracy(windows), f"{name}/{average}_f1": f1_score(windows, average)}
+        return metrics
+
+    def _view(self, name: str) -> Tensor:
+        """Return the confusion matrix of a view, zeros where it is new."""
+        if name not in self._views:
+            self._views[name] = torch.zeros_like(self._confusion)
+        return self._views[name]
+
     def _check(self, logits: Tensor, targets: Tensor, recordings: Tensor | None) -> None:
-        expected = (len(targets), self.num_classes)
-        if logits.shape != expected:
-            raise DataError(f"logits must have shape [B, K] = {list(expected)}, got {list(logits.shape)}")
+        self._check_scores("logits", logits, targets)
         if (recordings is not None) != (self.num_recordings > 0):
             given = "none were given" if recordings is None else "recordings were given"
             raise DataError(f"num_recordings is {self.num_recordings}, but {given} to update")
+
+    def _check_scores(self, name: str, scores: Tensor, targets: Tensor) -> None:
+        expected = (len(targets), self.num_classes)
+        if scores.shape != expected:
+            raise DataError(f"{name} must have shape [B, K] = {list(expected)}, got {list(scores.shape)}")

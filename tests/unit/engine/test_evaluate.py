@@ -105,3 +105,24 @@ def test_no_graph_is_built(network: Make, samples: Make, batches: Make) -> None:
         return StepLoss(scores.mean(), scores)
 
     judge(network(), batches(samples(4), [4]), watching)
+
+
+def test_each_view_is_judged_beside_the_combined_prediction(samples: Make, batches: Make, network: Make) -> None:
+    def of_two_views(model: nn.Module, batch: Batch, progress: Progress) -> StepLoss:
+        scores: Tensor = model(batch.inputs)
+        return StepLoss(scores.mean(), scores, views={"wvd": scores.flip(1), "stft": -scores})
+
+    model, data = network(), samples(41)
+    metrics = judge(model, batches(data, [20, 1, 20]), of_two_views).compute("val")
+    scores = model(data.inputs).detach()
+    for name, view in (("", scores), ("stft/", -scores), ("wvd/", scores.flip(1))):
+        predicted = view.argmax(dim=1)
+        assert metrics[f"val/{name}accuracy"] == pytest.approx(float((predicted == data.targets).double().mean()))
+        assert metrics[f"val/{name}macro_f1"] == pytest.approx(f1_score(data.targets, predicted, average="macro"))
+
+
+def test_a_model_without_views_has_no_metrics_of_views(
+    samples: Make, batches: Make, network: Make, objective: Objective
+) -> None:
+    metrics = judge(network(), batches(samples(8), [4, 4]), objective).compute("val")
+    assert all(name.count("/") == 1 for name in metrics)

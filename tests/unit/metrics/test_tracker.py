@@ -44,6 +44,7 @@ class Windows:
             self.targets[indices],
             recordings=self.recordings[indices],
             loss=self.losses[indices].mean(),
+            views={"stft": self.logits[indices].flip(1), "cwt": -self.logits[indices]},
         )
 
 
@@ -336,3 +337,51 @@ def test_nan_ranks_as_argmax_has_it_and_has_no_confidence() -> None:
     tracker.update(torch.tensor([[0.0, torch.nan, 1.0], [0.0, torch.nan, 1.0]]), torch.tensor([1, 2]))
     values = tracker.compute()
     assert values["accuracy"] == values["top_1_accuracy"] == values["expected_calibration_error"] == 0.5
+
+
+def test_each_view_has_the_metrics_of_a_tracker_of_its_own() -> None:
+    windows, tracker = Windows(30, seed=2), MetricsTracker(CLASSES)
+    views = {"stft": windows.logits, "cwt": windows.logits.roll(1, 1)}
+    for part in torch.split(torch.arange(30), 8):
+        scores = {name: view[part] for name, view in views.items()}
+        tracker.update(-windows.logits[part], windows.targets[part], views=scores)
+    values = tracker.compute("val", average="weighted")
+    for name, view in views.items():
+        alone = MetricsTracker(CLASSES)
+        alone.update(view, windows.targets)
+        expected = alone.compute(average="weighted")
+        assert values[f"val/{name}/accuracy"] == expected["accuracy"]
+        assert values[f"val/{name}/weighted_f1"] == expected["weighted_f1"]
+    assert values["val/accuracy"] != values["val/stft/accuracy"]
+
+
+def test_a_tracker_without_windows_yet_takes_part_in_a_merge_of_views() -> None:
+    windows, new = Windows(20, seed=1), every_metric()
+    full, whole = every_metric(), every_metric()
+    for tracker in (full, whole):
+        windows.track(tracker, torch.arange(20))
+    new.merge(full)
+    whole.merge(every_metric())
+    assert new.compute() == whole.compute() == full.compute()
+    assert "stft/accuracy" in new.compute()
+
+
+def test_workers_add_up_views_in_one_order() -> None:
+    one, other = MetricsTracker(2), MetricsTracker(2)
+    right, wrong = torch.eye(2), 1 - torch.eye(2)
+    one.update(right, torch.arange(2), views={"a": right, "b": wrong})
+    other.update(right, torch.arange(2), views={"b": wrong, "a": right})
+    assert all(map(torch.equal, one.tensors(), other.tensors()))
+
+
+def test_a_view_of_only_some_windows_is_refused() -> None:
+    tracker = MetricsTracker(2)
+    tracker.update(torch.eye(2), torch.tensor([0, 1]), views={"stft": torch.eye(2)})
+    tracker.update(torch.eye(2), torch.tensor([0, 1]))
+    with pytest.raises(RunError, match="the view 'stft' was given for 2 of 4 windows; give it in every update"):
+        tracker.compute()
+
+
+def test_scores_of_a_view_of_another_shape_are_refused() -> None:
+    with pytest.raises(DataError, match=r"view 'cwt' must have shape \[B, K\] = \[2, 2\], got \[2, 3\]"):
+        MetricsTracker(2).update(torch.eye(2), torch.tensor([0, 1]), views={"cwt": torch.zeros(2, 3)})
