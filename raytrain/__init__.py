@@ -9,13 +9,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from raytrain.trainers import Trainer
+    from raytrain.trainers import (
+        CNNTrainer,
+        MixedPrecisionTrainer,
+        ProgressiveResizingTrainer,
+        SpectrogramTrainer,
+        Trainer,
+        compare_teacher_student,
+    )
     from raytrain.tuning.api import load_result, train, tune
 
-__all__ = ["Trainer", "load_result", "train", "tune"]
+__all__ = [
+    "CNNTrainer",
+    "MixedPrecisionTrainer",
+    "ProgressiveResizingTrainer",
+    "SpectrogramTrainer",
+    "Trainer",
+    "compare_teacher_student",
+    "load_result",
+    "train",
+    "tune",
+]
 
 _HOMES = {
+    "CNNTrainer": "raytrain.trainers",
+    "MixedPrecisionTrainer": "raytrain.trainers",
+    "ProgressiveResizingTrainer": "raytrain.trainers",
+    "SpectrogramTrainer": "raytrain.trainers",
     "Trainer": "raytrain.trainers",
+    "compare_teacher_student": "raytrain.trainers",
     "load_result": "raytrain.tuning.api",
     "train": "raytrain.tuning.api",
     "tune": "raytrain.tuning.api",

@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from raytrain.callbacks.model_checkpoint import ModelCheckpoint
-from raytrain.collective import world_size
-from raytrain.data.adapter import AnyLoader, BatchAdapter
-from raytrain.data.loaders import WindowLoader
+from raytrain.data.adapter import AnyLoader
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
-from raytrain.engine.evaluate import evaluate, evaluation_mode
+from raytrain.engine.evaluate import evaluate
 from raytrain.engine.fit import Run
-from raytrain.engine.precision import Precision, best_precision, choose_device
+from raytrain.engine.precision import Precision
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
 from raytrain.errors import ConfigError, RunError
 from raytrain.metrics.reported import reported_metrics
 from raytrain.objectives.build import create_objective
 from raytrain.optim.adamw import create_adamw_optimizer
-from raytrain.optim.schedule import Schedule
-from raytrain.types import Callback, Loader
+from raytrain.optim.schedule import RunLength, Schedule
+from raytrain.trainers.preparation import (
+    KeepMeasured,
+    LearningRates,
+    MixedPrecision,
+    count_classes,
+    count_recordings,
+    find_device,
+    first_window,
+    name_precision,
+    prepare_loader,
+    with_unit,
+)
+from raytrain.types import BatchTransform, Callback, Objective
 
 __all__ = ["Trainer"]
 
@@ -35,27 +45,46 @@ __all__ = ["Trainer"]
 class Trainer:
     """Train a classifier with gradient accumulation, clipping, mixed precision and callbacks.
 
-    A loader is any sized iterable of batches: pairs `(inputs, targets)`, mappings with these two keys, or
-    `raytrain.types.Batch`. Metric keys are `train/loss`, `val/loss`, `val/accuracy`, ...
+    A loader is any sized iterable of batches: pairs `(inputs, targets)`, mappings with these two keys and operating
+    conditions beside them, or `raytrain.types.Batch`. Metric keys are `train/loss`, `val/loss`, `val/accuracy`, ...
+
+    An accumulated step is that of one large batch, also a last, shorter one. What is judged is the model as at the end
+    of training: ramps and resizing are at their end.
+
+    Source: the loop of torch's own tutorials, completed.
+
+    >>> torch.manual_seed(0)
+    <torch._C.Generator object at ...>
+    >>> batches = [(torch.eye(4)[:, None], torch.tensor([0, 0, 1, 1]))]
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    >>> history = Trainer(model, batches, batches, device="cpu").fit(3)
+    >>> history["val/loss"][-1] < history["val/loss"][0]
+    True
 
     Args:
         model: Returns class scores `[B, K]`; it is moved to the device.
         train_loader: Batches to learn from.
         val_loader: Batches to judge each epoch by; none when absent.
-        optimizer: Over the model's parameters; AdamW with its defaults when absent.
+        optimizer: Over the model's parameters; AdamW with its defaults when absent, which decays weights only.
         criterion: Called with scores and targets, returns their mean loss over samples; cross-entropy when absent.
+        objective: What a step minimises, such as those of `raytrain.objectives`, instead of a criterion.
+        transforms: Applied in order to training batches on the device, and to those that judge where a transform says
+            so: augmentation, resizing, a time-frequency transform, augmentation of its images.
         device: `cpu`, `cuda`, `cuda:1`, ...; the GPU where there is one when absent.
         callbacks: Called in order.
         gradient_accumulation_steps: Batches per optimizer step; a last, shorter step counts its own samples.
         max_grad_norm: Norm that gradients are clipped to; None leaves them.
-        mixed_precision: `bf16`, `fp16`, or True for the best the device has.
+        mixed_precision: `bf16`, `fp16`, True for the best the device has, or `auto` for the same, but on a GPU only.
+        loss_scaling: Of `fp16`: `init_scale`, `growth_factor`, `backoff_factor`, `growth_interval`.
         lr_scheduler: A `raytrain.optim.Schedule`, or one of torch's: stepped once per epoch, but `OneCycleLR` once per
-            step, and `ReduceLROnPlateau` with the validation loss (the training loss without validation).
+            step, and `ReduceLROnPlateau` with the validation loss (the training loss without validation). Or what makes
+            a schedule of the optimizer and the length of the run; a further `fit` plans anew, over all epochs.
         checkpoint_dir: Folder for `best.pt` and `last.pt`; none are written when absent.
         seed: Seeds torch, NumPy and `random` for layers and augmentation; they are left alone when absent.
 
     Raises:
-        ConfigError: The device lacks what is asked for, or a loader has no batches.
+        ConfigError: The device lacks what is asked for, a loader has no batches, or both a criterion and an objective
+            are given.
     """
 
     def __init__(
@@ -66,32 +95,41 @@ class Trainer:
         *,
         optimizer: Optimizer | None = None,
         criterion: nn.Module | None = None,
+        objective: Objective | None = None,
+        transforms: Sequence[BatchTransform] = (),
         device: str | torch.device | None = None,
         callbacks: Sequence[Callback] | None = None,
         gradient_accumulation_steps: int = 1,
         max_grad_norm: float | None = 1.0,
-        mixed_precision: bool | Literal["bf16", "fp16"] = False,
-        lr_scheduler: Schedule | LRScheduler | None = None,
+        mixed_precision: MixedPrecision = False,
+        loss_scaling: Mapping[str, float] | None = None,
+        lr_scheduler: LearningRates | None = None,
         checkpoint_dir: Path | str | None = None,
         seed: int | None = None,
     ) -> None:
         if gradient_accumulation_steps < 1:
             raise ConfigError(f"gradient_accumulation_steps must be at least 1, got {gradient_accumulation_steps}")
+        if criterion is not None and objective is not None:
+            raise ConfigError("criterion is part of an objective, and one is given; give one of the two")
         if seed is not None:
             seed_everything(seed)
-        self.device = _device(device)
+        self.device = find_device(device)
         self.model = model.to(self.device)
         self.optimizer = create_adamw_optimizer(model) if optimizer is None else optimizer
         watched = "train/loss" if val_loader is None else "val/loss"
-        self.schedule = _schedule(lr_scheduler, watched=watched)
+        self.schedule = with_unit(lr_scheduler, watched=watched)
         self.callbacks = list(callbacks or ())
         if checkpoint_dir is not None:
             self.callbacks.append(ModelCheckpoint(Path(checkpoint_dir), monitor=watched, save_best_only=False))
-        self._objective = create_objective(criterion or nn.CrossEntropyLoss()).to(self.device)
-        self._train, self._validation = _loader(train_loader), None if val_loader is None else _loader(val_loader)
-        self._precision = Precision(_precision(mixed_precision, self.device), self.device)
+        self.objective = create_objective(criterion or nn.CrossEntropyLoss()) if objective is None else objective
+        if isinstance(self.objective, nn.Module):
+            self.objective.to(self.device)
+        self.transforms: list[BatchTransform] = [KeepMeasured(), *transforms] if transforms else []
+        self._train = prepare_loader(train_loader)
+        self._validation = None if val_loader is None else prepare_loader(val_loader)
+        self._precision = Precision(name_precision(mixed_precision, self.device), self.device, scaling=loss_scaling)
         self._accumulation_steps, self._max_grad_norm = gradient_accumulation_steps, max_grad_norm
-        self._num_classes = _count_classes(self.model, self._train, self.device)
+        self._num_classes = count_classes(self.model, first_window(self._train, self.device), self.transforms)
         self._seed = seed or 0
         self._snapshot: dict[str, Any] | None = None
         self._averaged: nn.Module | None = None
@@ -118,14 +156,15 @@ class Trainer:
 
     def evaluate(self, loader: AnyLoader) -> dict[str, float]:
         """Return loss, accuracy and more on `loader`, of the model or of its average where a callback keeps one."""
-        batches = _loader(loader)
+        batches = prepare_loader(loader)
         tracker = evaluate(
             self.model if self._averaged is None else self._averaged,
             batches,
-            objective=self._objective,
-            tracker=reported_metrics(self._num_classes, _recordings(batches), device=self.device),
+            objective=self.objective,
+            tracker=reported_metrics(self._num_classes, count_recordings(batches), device=self.device),
             precision=self._precision,
             device=self.device,
+            transforms=self.transforms,
         )
         return {key.removeprefix("test/"): value for key, value in tracker.compute(prefix="test").items()}
 
@@ -161,63 +200,25 @@ class Trainer:
     def _training(self, epochs: int) -> Training:
         return Training(
             model=self.model,
-            objective=self._objective,
+            objective=self.objective,
             train=self._train,
             validation=self._validation,
             optimizer=self.optimizer,
-            schedule=self.schedule,
+            schedule=self._schedule(epochs),
             precision=self._precision,
             device=self.device,
             epochs=epochs,
             num_classes=self._num_classes,
-            num_recordings=0 if self._validation is None else _recordings(self._validation),
+            num_recordings=count_recordings(self._validation),
             accumulation_steps=self._accumulation_steps,
             max_grad_norm=self._max_grad_norm,
+            transforms=self.transforms,
             seed=self._seed,
             callbacks=self.callbacks,
         )
 
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        return choose_device("auto")
-    wanted = torch.device(device)
-    return choose_device("cuda") if wanted == torch.device("cuda") else wanted
-
-
-def _precision(wanted: bool | Literal["bf16", "fp16"], device: torch.device) -> Literal["fp32", "bf16", "fp16"]:  # noqa: FBT001
-    if wanted is False:
-        return "fp32"
-    return best_precision(device) if wanted is True else wanted
-
-
-def _schedule(scheduler: Schedule | LRScheduler | None, *, watched: str) -> Schedule | None:
-    match scheduler:
-        case Schedule() | None:
-            return scheduler
-        case ReduceLROnPlateau():
-            return Schedule(scheduler, "epoch", monitor=watched)
-        case OneCycleLR():
-            return Schedule(scheduler, "step")
-        case _:
-            return Schedule(scheduler, "epoch")
-
-
-def _loader(loader: AnyLoader) -> Loader:
-    if len(loader) == 0:
-        raise ConfigError("the loader has no batches; use a smaller batch size or drop_last=False")
-    if isinstance(loader, WindowLoader):
-        return loader
-    if world_size() > 1:
-        raise ConfigError("with several workers train_loader and val_loader must be raytrain.data.loaders.WindowLoader")
-    return BatchAdapter(loader)
-
-
-def _recordings(loader: Loader) -> int:
-    return len(loader.windows.recording_ids) if isinstance(loader, WindowLoader) else 0
-
-
-def _count_classes(model: nn.Module, loader: Loader, device: torch.device) -> int:
-    """Return the model's number of classes, from its scores of one batch; no random state is moved."""
-    with torch.random.fork_rng(), torch.inference_mode(), evaluation_mode(model):
-        return int(model(next(iter(loader)).to(device).inputs).shape[-1])
+    def _schedule(self, epochs: int) -> Schedule | None:
+        if self.schedule is None or isinstance(self.schedule, Schedule):
+            return self.schedule
+        steps = math.ceil(len(self._train) / self._accumulation_steps)
+        return self.schedule(self.optimizer, RunLength(steps_per_epoch=steps, epochs=epochs))
