@@ -8,6 +8,7 @@ from raytrain.models.cnn_lstm import CNNLSTM
 from raytrain.models.multi_scale_cnn import MultiScaleCNN
 from raytrain.models.multi_view import MultiViewNet, SharedViews
 from raytrain.models.resnet1d import ResNet1D
+from raytrain.models.resnet2d import ResNet2D
 from raytrain.models.ticnn import TICNN
 from raytrain.models.wdcnn import WDCNN
 
@@ -23,6 +24,7 @@ __all__ = [
     "MultiViewNet",
     "Outputs",
     "ResNet1D",
+    "ResNet2D",
     "SharedViews",
     "create_model",
 ]

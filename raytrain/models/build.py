@@ -13,6 +13,7 @@ from raytrain.models.cnn_lstm import CNNLSTM
 from raytrain.models.multi_scale_cnn import MultiScaleCNN
 from raytrain.models.multi_view import MultiViewNet
 from raytrain.models.resnet1d import ResNet1D
+from raytrain.models.resnet2d import ResNet2D
 from raytrain.models.ticnn import TICNN
 from raytrain.models.wdcnn import WDCNN
 
@@ -25,6 +26,7 @@ MODELS: dict[str, type[Classifier]] = {
     "multi_scale_cnn": MultiScaleCNN,
     "multi_view": MultiViewNet,
     "resnet1d": ResNet1D,
+    "resnet2d": ResNet2D,
     "ticnn": TICNN,
     "wdcnn": WDCNN,
 }
