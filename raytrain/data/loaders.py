@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from raytrain.data.neighbours import grouped_order, run_starts
 from raytrain.data.windows import Windows
 from raytrain.errors import ConfigError, DataError
 from raytrain.types import Batch, Share
@@ -19,8 +20,8 @@ class WindowLoader:
     """A sized iterable of the batches of one worker.
 
     The global batches, over all workers together, are the same for any number of workers; each worker takes
-    its contiguous share of each. Nothing is padded, repeated or dropped. A last batch that would leave a
-    worker fewer than two windows (too few for batch statistics) is merged into the one before.
+    its contiguous share of each. Nothing is padded, repeated or dropped: an epoch is cut into as few batches as
+    `batch_size` allows, whose sizes differ by one at most, so that no last one is too small for batch statistics.
 
     Attributes:
         global_sizes: Windows of each global batch, for exact means over workers.
@@ -35,32 +36,36 @@ class WindowLoader:
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
+        neighbours: int = 1,
+        least_per_worker: int = 1,
     ) -> None:
         """Plan the batches.
 
         Args:
             windows: What to iterate over.
-            batch_size: Windows per global batch.
+            batch_size: Most windows of a global batch.
             shuffle: A new order each epoch; otherwise the order of `windows`.
             seed: Chooses the orders.
             rank: This worker, from 0.
             world_size: Number of workers.
+            neighbours: Consecutive windows of a recording that are shuffled as one, and stay in one batch where they
+                fit; 1 shuffles every window by itself.
+            least_per_worker: Fewest windows of a batch that each of several workers may have; 2 where it normalises
+                by them.
 
         Raises:
-            ConfigError: The batch is smaller than the number of workers.
-            DataError: There are fewer windows than workers.
+            ConfigError: The batch is too small for the workers or the neighbours.
+            DataError: There are too few windows for the workers.
         """
-        if batch_size < world_size:
-            raise ConfigError(
-                f"batch_size {batch_size} gives some of the {world_size} workers nothing; use at least {world_size}"
-            )
-        if len(windows) < world_size:
-            raise DataError(
-                f"{len(windows)} windows cannot be divided between {world_size} workers; "
-                f"use at most {len(windows)}, or a smaller windows.hop"
-            )
+        if neighbours > batch_size:
+            raise ConfigError(f"neighbours must be at most batch_size={batch_size}, got {neighbours}")
         self.windows = windows
-        self.global_sizes = _sizes(len(windows), batch_size, least=min(2 * world_size, batch_size))
+        self.global_sizes = _sizes(len(windows), batch_size)
+        if world_size > 1:
+            _check_shares(self.global_sizes, batch_size, world_size=world_size, least=least_per_worker)
+        self._runs = None
+        if neighbours > 1:
+            self._runs = run_starts(windows.recordings, windows.window_start, hop=windows.hop, longest=neighbours)
         self._shuffle, self._seed, self._epoch = shuffle, seed, 0
         self._rank, self._world_size = rank, world_size
 
@@ -87,19 +92,33 @@ class WindowLoader:
     def _order(self) -> Tensor:
         if not self._shuffle:
             return torch.arange(len(self.windows))
-        return torch.from_numpy(np.random.default_rng([self._seed, self._epoch]).permutation(len(self.windows)))
+        rng = np.random.default_rng([self._seed, self._epoch])
+        if self._runs is None:
+            return torch.from_numpy(rng.permutation(len(self.windows)))
+        return torch.from_numpy(grouped_order(self._runs, self.global_sizes, rng))
 
 
-def _sizes(count: int, batch_size: int, *, least: int) -> list[int]:
-    """Return the sizes of the batches: full ones, then at least `least` (unless it is the only one).
+def _sizes(count: int, batch_size: int) -> list[int]:
+    """Return the sizes of the batches: as few and as equal as can be, the larger ones first.
 
-    >>> _sizes(10, 4, least=2), _sizes(9, 4, least=2)
-    ([4, 4, 2], [4, 5])
+    >>> _sizes(10, 4), _sizes(9, 4), _sizes(8, 4)
+    ([4, 3, 3], [3, 3, 3], [4, 4])
     """
-    full, rest = divmod(count, batch_size)
-    sizes = [batch_size] * full
-    if rest >= least or (rest and not full):
-        return [*sizes, rest]
-    if rest:
-        sizes[-1] += rest
-    return sizes
+    batches = -(-count // batch_size)
+    least, more = divmod(count, batches)
+    return [least + 1] * more + [least] * (batches - more)
+
+
+def _check_shares(sizes: list[int], batch_size: int, *, world_size: int, least: int) -> None:
+    """Refuse batches of which some worker would have fewer than `least` windows."""
+    needed = least * world_size
+    if sizes[-1] >= needed:
+        return
+    wanted = f"each of the {world_size} workers {least} or more"
+    remedy = ", or batch_norm: synchronized" if least > 1 else ""
+    if batch_size < needed:
+        raise ConfigError(f"batch_size {batch_size} cannot give {wanted}; use at least {needed}{remedy}")
+    raise DataError(
+        f"{sum(sizes)} windows in batches of {sizes[-1]} cannot give {wanted}; use fewer workers, a smaller "
+        f"windows.hop, another batch_size{remedy}"
+    )

@@ -51,6 +51,7 @@ class Windows:
     Attributes:
         store: Where the samples are.
         length: Samples per window.
+        hop: Samples from one window of a segment to the next.
         device: Where batches are made.
         targets: Class of each window, int64 `[N]`.
         recordings: Recording of each window, an index into `store.recording_ids`, int64 `[N]`.
@@ -78,6 +79,7 @@ class Windows:
         """
         self.store = store
         self.length = config.length
+        self.hop = config.hop_samples
         self.device = device
         self._normalize = config.normalize == "zscore"
         segments, shifts = _positions(store, parts, config)
@@ -94,6 +96,7 @@ class Windows:
             "load": torch.from_numpy(store.load[segments]).to(device),
             "recording": torch.from_numpy(self.recordings).to(device),
             "window_start": torch.from_numpy(self.window_start).to(device),
+            "window": torch.arange(len(self.targets), device=device),
         }
         self._windows = _every_window(_alias(store.signal).to(device), config.length)
 
@@ -106,7 +109,7 @@ class Windows:
 
     @property
     def condition_names(self) -> tuple[str, ...]:
-        """Names of the operating conditions that batches carry."""
+        """Names of the operating conditions that batches carry; `window` is the index among all windows."""
         return tuple(self._conditions)
 
     @property

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -45,7 +46,7 @@ def epoch(loader: WindowLoader, number: int = 0) -> list[list[int]]:
 
 
 sizes = st.tuples(st.integers(1, 60), st.integers(1, 16), st.integers(1, 5)).filter(
-    lambda size: size[2] <= min(size[:2])
+    lambda size: size[2] <= size[0] // -(-size[0] // size[1])
 )
 
 
@@ -66,31 +67,25 @@ def test_workers_divide_the_same_global_batches_exactly(size: tuple[int, int, in
         assert min(map(len, batch)) >= 1
         assert max(map(len, batch)) - min(map(len, batch)) <= 1
     alone = epoch(WindowLoader(windows, batch_size=batch_size, shuffle=shuffle, seed=seed), 2)
-    assert [i for batch in together for i in batch] == [i for batch in alone for i in batch]
-    full = min(len(alone), len(together)) - 1
-    assert together[:full] == alone[:full]
+    assert together == alone
+    assert max(map(len, alone)) - min(map(len, alone)) <= 1
+    assert len(alone) == -(-count // batch_size)
 
 
 @pytest.mark.parametrize(
-    ("count", "batch_size", "workers", "expected"),
+    ("count", "batch_size", "expected"),
     [
-        (10, 4, 1, [4, 4, 2]),
-        (9, 4, 1, [4, 5]),
-        (8, 4, 1, [4, 4]),
-        (3, 1, 1, [1, 1, 1]),
-        (3, 8, 1, [3]),
-        (1, 8, 1, [1]),
-        (19, 8, 2, [8, 11]),
-        (20, 8, 2, [8, 8, 4]),
-        (3, 8, 3, [3]),
-        (11, 4, 3, [4, 7]),
+        (10, 4, [4, 3, 3]),
+        (9, 4, [3, 3, 3]),
+        (8, 4, [4, 4]),
+        (3, 1, [1, 1, 1]),
+        (3, 8, [3]),
+        (1, 8, [1]),
+        (65, 64, [33, 32]),
     ],
 )
-def test_a_last_batch_too_small_for_every_worker_joins_the_one_before(
-    count: int, batch_size: int, workers: int, expected: list[int]
-) -> None:
-    loader = WindowLoader(windows_of(count), batch_size=batch_size, shuffle=True, world_size=workers)
-    assert loader.global_sizes == expected
+def test_batches_are_as_few_and_as_equal_as_can_be(count: int, batch_size: int, expected: list[int]) -> None:
+    assert WindowLoader(windows_of(count), batch_size=batch_size, shuffle=True).global_sizes == expected
 
 
 def test_the_order_depends_on_seed_and_epoch_only() -> None:
@@ -118,7 +113,7 @@ def test_every_window_is_equally_likely_to_come_first() -> None:
 
 def test_evaluation_is_in_order() -> None:
     loader = WindowLoader(windows_of(10), batch_size=4, shuffle=False)
-    assert epoch(loader, 0) == epoch(loader, 5) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert epoch(loader, 0) == epoch(loader, 5) == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
 
 
 def test_batches_are_those_of_the_windows() -> None:
@@ -130,11 +125,93 @@ def test_batches_are_those_of_the_windows() -> None:
         assert torch.equal(batch.inputs, expected.inputs)
 
 
-def test_more_workers_than_windows() -> None:
-    with pytest.raises(DataError, match="3 windows cannot be divided between 4 workers; use at most 3"):
-        WindowLoader(windows_of(3), batch_size=8, shuffle=True, world_size=4)
+def test_a_batch_knows_the_index_of_its_windows() -> None:
+    for batch in WindowLoader(windows_of(6), batch_size=3, shuffle=True):
+        assert torch.equal(batch.conditions["window"], batch.conditions["recording"])
 
 
-def test_more_workers_than_windows_in_a_batch() -> None:
-    with pytest.raises(ConfigError, match="batch_size 3 gives some of the 4 workers nothing; use at least 4"):
-        WindowLoader(windows_of(30), batch_size=3, shuffle=True, world_size=4)
+@pytest.mark.parametrize(
+    ("count", "batch_size", "workers", "least", "message"),
+    [
+        (30, 3, 4, 1, "batch_size 3 cannot give each of the 4 workers 1 or more; use at least 4"),
+        (30, 3, 2, 2, "batch_size 3 cannot give each of the 2 workers 2 or more; use at least 4, or batch_norm: sync"),
+        (3, 8, 4, 1, "3 windows in batches of 3 cannot give each of the 4 workers 1 or more; use fewer workers"),
+        (9, 8, 4, 2, "9 windows in batches of 4 cannot give .* another batch_size, or batch_norm: synchronized"),
+    ],
+)
+def test_batches_too_small_for_the_workers_are_refused(
+    count: int, batch_size: int, workers: int, least: int, message: str
+) -> None:
+    windows = windows_of(count)
+    with pytest.raises(ConfigError if batch_size < workers * least else DataError, match=message):
+        WindowLoader(windows, batch_size=batch_size, shuffle=True, world_size=workers, least_per_worker=least)
+    WindowLoader(windows, batch_size=batch_size, shuffle=True, least_per_worker=least)  # one process may have any
+
+
+class TestNeighbours:
+    @given(
+        lengths=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+        batch_size=st.integers(4, 12),
+        longest=st.integers(2, 4),
+        seed=st.integers(0, 9),
+    )
+    def test_runs_stay_together_where_they_fit(
+        self, lengths: list[int], batch_size: int, longest: int, seed: int
+    ) -> None:
+        windows = recordings_of(lengths)
+        loader = WindowLoader(windows, batch_size=batch_size, shuffle=True, seed=seed, neighbours=longest)
+        batches = [batch.conditions["window"].tolist() for batch in loader]
+        assert sorted(i for batch in batches for i in batch) == list(range(sum(lengths)))
+        assert [len(batch) for batch in batches] == loader.global_sizes
+        runs = expected_runs(lengths, longest)
+        whole = sum(
+            run[0] in batch and run == batch[batch.index(run[0]) :][: len(run)] for run in runs for batch in batches
+        )
+        # At most one run is cut for the gap of each batch.
+        assert len(runs) - whole <= len(batches)
+
+    def test_no_run_is_cut_where_batches_hold_whole_ones(self) -> None:
+        loader = WindowLoader(recordings_of([12, 20]), batch_size=8, shuffle=True, neighbours=4)
+        for number in range(4):
+            loader.set_epoch(number)
+            for batch in loader:
+                starts = batch.conditions["window_start"].view(2, 4)
+                assert bool((starts.diff(dim=1) == 8).all())
+                assert bool((batch.conditions["recording"].view(2, 4).diff(dim=1) == 0).all())
+
+    def test_the_order_of_runs_is_drawn_anew_in_each_epoch(self) -> None:
+        loader = WindowLoader(recordings_of([40]), batch_size=8, shuffle=True, neighbours=4)
+        orders = [epoch_of(loader, number) for number in range(3)]
+        assert orders[0] != orders[1] != orders[2] != orders[0]
+        assert epoch_of(loader, 1) == orders[1]
+
+    def test_they_must_fit_into_a_batch(self) -> None:
+        with pytest.raises(ConfigError, match="neighbours must be at most batch_size=3, got 4"):
+            WindowLoader(recordings_of([40]), batch_size=3, shuffle=True, neighbours=4)
+
+
+def recordings_of(lengths: list[int]) -> Windows:
+    """Recordings with as many windows of 16 samples, each half over the next."""
+    samples = np.array([8 * (length + 1) for length in lengths])
+    count = len(lengths)
+    store = replace(
+        windows_of(count).store,
+        signal=np.zeros((1, samples.sum()), dtype=np.float32),
+        offset=np.cumsum(samples) - samples,
+        samples=samples,
+    )
+    return Windows(store, ["train"], WindowConfig(length=16, hop=8))
+
+
+def expected_runs(lengths: list[int], longest: int) -> list[list[int]]:
+    firsts = np.cumsum(lengths) - lengths
+    return [
+        list(range(first + i, first + min(i + longest, length)))
+        for first, length in zip(firsts.tolist(), lengths, strict=True)
+        for i in range(0, length, longest)
+    ]
+
+
+def epoch_of(loader: WindowLoader, number: int) -> list[list[int]]:
+    loader.set_epoch(number)
+    return [batch.conditions["window"].tolist() for batch in loader]

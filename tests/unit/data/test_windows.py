@@ -113,7 +113,8 @@ class TestIndex:
         batch = windows.batch(indices)
         assert batch.targets.dtype == torch.int64
         assert batch.targets.tolist() == windows.targets[indices.numpy()].tolist()
-        assert set(batch.conditions) == {"shaft_speed_rpm", "load", "recording", "window_start"}
+        assert set(batch.conditions) == {"shaft_speed_rpm", "load", "recording", "window_start", "window"}
+        assert batch.conditions["window"].tolist() == indices.tolist()
         assert batch.conditions["recording"].tolist() == windows.recordings[indices.numpy()].tolist()
         assert batch.conditions["window_start"].tolist() == windows.window_start[indices.numpy()].tolist()
         assert batch.conditions["shaft_speed_rpm"].tolist() == [2000.0, 1000.0, 1500.0]
