@@ -8,21 +8,25 @@ from typing import Any
 from torch import nn
 
 from raytrain.errors import ConfigError, nearest
+from raytrain.losses.consistency import create_consistency
 from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
-from raytrain.losses.distillation import DistillationLoss
+from raytrain.losses.distillation import SoftTargets, create_soft_targets
 from raytrain.losses.focal import FocalLoss
 from raytrain.losses.loss_data import ClassWeights, LossData
-from raytrain.losses.physics_informed import create_physics_informed
+from raytrain.losses.physics_terms import PhysicsTerms
 from raytrain.losses.supcon import SupConLoss
 
 __all__ = [
+    "DISTILLATIONS",
     "LOSSES",
+    "PHYSICS",
     "create_criterion",
     "create_cross_entropy",
     "create_distillation",
     "create_focal",
     "create_label_smoothing",
+    "create_physics",
     "create_supcon",
 ]
 
@@ -86,38 +90,20 @@ def create_supcon(
     return ContrastiveCrossEntropy(hard, SupConLoss(temperature), weight=weight)
 
 
-def create_distillation(
-    data: LossData,
-    *,
-    teacher: str = "",  # noqa: ARG001 - a setting of the loss to the user, but it is the objective that is given the model
-    temperature: float = 4.0,
-    alpha: float = 0.7,
-    class_weights: ClassWeights = "balanced",
-) -> DistillationLoss:
-    """Distillation: the scores of a trained teacher beside the classes (Hinton et al. 2015).
-
-    Args:
-        data: The training set.
-        teacher: Run directory of the trained teacher, which the objective is given.
-        temperature: Divides the scores of both before the softmax, above 0; the larger, the more the teacher's small
-            probabilities count.
-        alpha: Share of the teacher's term, in [0, 1]; the classes' cross-entropy has the rest.
-        class_weights: Of the cross-entropy: `balanced` weighs each class by the inverse of its frequency; `none` weighs
-            all samples alike.
-    """
-    return DistillationLoss(temperature, alpha, weight=data.weights(class_weights))
-
-
 LOSSES: dict[str, Callable[..., nn.Module]] = {
     "ce": create_cross_entropy,
     "cross_entropy": create_cross_entropy,
-    "distillation": create_distillation,
     "focal": create_focal,
     "label_smoothing": create_label_smoothing,
-    "physics_informed": create_physics_informed,
     "supcon": create_supcon,
 }
 """Name -> function, called as `create(data, *, settings...)` with what the loss may know of the training set."""
+
+PHYSICS: dict[str, Callable[..., PhysicsTerms]] = {"consistency": create_consistency}
+"""Name -> function, called in the same way: physics beside the loss."""
+
+DISTILLATIONS: dict[str, Callable[..., SoftTargets]] = {"soft_targets": create_soft_targets}
+"""Name -> function, called in the same way: what a student takes from its teacher beside the loss."""
 
 
 def create_criterion(name: str, *, data: LossData, settings: Mapping[str, Any]) -> nn.Module:
@@ -142,3 +128,47 @@ def create_criterion(name: str, *, data: LossData, settings: Mapping[str, Any]) 
     if name not in LOSSES:
         raise ConfigError(f"loss.name: there is no loss {name!r}; {nearest(name, LOSSES)}")
     return LOSSES[name](data, **settings)
+
+
+def create_physics(name: str, *, data: LossData, settings: Mapping[str, Any]) -> PhysicsTerms:
+    """Create the physics `name` for a training set; `raytrain.objectives.create_objective` adds it to a loss.
+
+    Args:
+        name: A key of `PHYSICS`.
+        data: What the terms may know of the training set.
+        settings: Its keyword settings.
+
+    Raises:
+        ConfigError: None has this name, or a term does not fit the training set.
+
+    >>> import torch
+    >>> data = LossData(
+    ...     torch.tensor([0, 1]), ("healthy", "wear"), sample_rate_hz=12e3, window_samples=2048, hop_samples=1024
+    ... )
+    >>> create_physics("consistency", data=data, settings={"lambda_sommerfeld": 0.0}).lambdas
+    {'temporal': 0.1}
+    """
+    if name not in PHYSICS:
+        raise ConfigError(f"physics.name: there is no {name!r}; {nearest(name, PHYSICS)}")
+    return PHYSICS[name](data, **settings)
+
+
+def create_distillation(name: str, *, data: LossData, settings: Mapping[str, Any]) -> SoftTargets:
+    """Create the distillation `name`; `raytrain.objectives.create_objective` adds it to a loss, with the teacher.
+
+    Args:
+        name: A key of `DISTILLATIONS`.
+        data: What it may know of the training set.
+        settings: Its keyword settings.
+
+    Raises:
+        ConfigError: None has this name, or a setting is impossible.
+
+    >>> import torch
+    >>> data = LossData(torch.tensor([0, 1]), ("a", "b"), sample_rate_hz=12e3, window_samples=512, hop_samples=512)
+    >>> create_distillation("soft_targets", data=data, settings={"temperature": 2.0}).temperature
+    2.0
+    """
+    if name not in DISTILLATIONS:
+        raise ConfigError(f"distillation.name: there is no {name!r}; {nearest(name, DISTILLATIONS)}")
+    return DISTILLATIONS[name](data, **settings)

@@ -26,7 +26,7 @@ def least_separation(faults: Mapping[str, float], tolerance: float) -> float:
         if distances[-1] <= 0:
             limit = abs(first - second) / (first + second)
             raise ConfigError(
-                f"loss.tolerance must be below {limit:.4f}, or the bands of {name} and {other} overlap, "
+                f"physics.tolerance must be below {limit:.4f}, or the bands of {name} and {other} overlap, "
                 f"got {tolerance:g}"
             )
     return min(distances)

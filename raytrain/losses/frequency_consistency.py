@@ -39,7 +39,9 @@ def contradiction(surprise: Tensor, lines: Tensor) -> Tensor:
 
 
 def expected_contradiction(logits: Tensor, degree: Tensor, *, known: Tensor) -> Tensor:
-    """Return the mean of `sum_c p_c v_c` over the samples that are known; exactly 0 if none is.
+    """Return the sum of `sum_c p_c v_c` over the samples that are known, divided by the number of all samples.
+
+    So means of workers or micro-batches weighted by size are exact; without a known sample it is exactly 0.
 
     Args:
         logits: Class scores `[B, K]`, whose softmax is p.
@@ -48,20 +50,21 @@ def expected_contradiction(logits: Tensor, degree: Tensor, *, known: Tensor) -> 
     """
     probability = torch.softmax(full_precision(logits), dim=-1)
     each = (probability * degree.detach()).sum(dim=-1)
-    return torch.where(known, each, 0.0).sum() / known.sum().clamp(min=1)
+    return torch.where(known, each, 0.0).mean()
 
 
 class FrequencyConsistencyLoss(nn.Module):
     """Expected physical contradiction of the prediction by the envelope spectrum of the window, in [0, 1].
 
-    `L = mean_b sum_c p_bc v_bc`, with p the softmax of the logits and v in [0, 1] from this window at this sample's
+    `L = mean_b sum_c p_bc v_bc`, with p the softmax of the logits and v in [0, 1] from this measured window at its
     shaft speed: small for a fault whose lines (its fundamental and harmonics, within `tolerance`) stand out of the
     background, near 1 for one whose lines do not (`contradiction`). The healthy class is contradicted by any fault
     that shows: `v = 1 - min over faults`. v depends on the input alone, so the gradient moves the prediction towards
     what the window shows; it is scale invariant.
 
     A harmonic is used only if it is as far from every other fault's harmonics as the fundamentals are from each other:
-    twice BPFI falls on three times BPFO in many bearings and tells nothing. Samples of unknown speed are left out.
+    twice BPFI falls on three times BPFO in many bearings and tells nothing. Samples of unknown speed add 0 to the
+    mean over samples.
 
     Source: of the lines, Randall & Antoni, "Rolling element bearing diagnostics - a tutorial", MSSP 25 (2011) 485-520;
     of physics-guided losses, Karpatne et al., IEEE Trans. Knowl. Data Eng. 29 (2017) 2318-2331.
@@ -106,15 +109,15 @@ class FrequencyConsistencyLoss(nn.Module):
     ) -> None:
         super().__init__()
         if signatures.kind != "rolling":
-            raise ConfigError("loss.frequency_weight: a healthy journal bearing shows its faults' lines, too; use 0")
+            raise ConfigError("physics.lambda_freq: a healthy journal bearing shows its faults' lines, too; use 0")
         if not 0 < tolerance < 0.5:
-            raise ConfigError(f"loss.tolerance must be above 0 and below 0.5, got {tolerance:g}")
+            raise ConfigError(f"physics.tolerance must be above 0 and below 0.5, got {tolerance:g}")
         if harmonics < 1:
-            raise ConfigError(f"loss.harmonics must be at least 1, got {harmonics}")
+            raise ConfigError(f"physics.harmonics must be at least 1, got {harmonics}")
         fundamental = {name: signatures.lookup(name).orders[:1] for name in classes}
         faults = {name: orders[0] for name, orders in fundamental.items() if orders}
         if not faults:
-            raise ConfigError(f"loss.frequency_weight needs a class that is a fault, got {', '.join(classes)}")
+            raise ConfigError(f"physics.lambda_freq needs a class that is a fault, got {', '.join(classes)}")
         self.sample_rate_hz, self.tolerance, self.demodulate = sample_rate_hz, tolerance, demodulate
         self._separation = least_separation(faults, tolerance)
         lines = clear_lines(faults, tolerance=tolerance, harmonics=harmonics, separation=self._separation)
@@ -127,9 +130,9 @@ class FrequencyConsistencyLoss(nn.Module):
         self.register_buffer("_place", place, persistent=False)
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the scalar loss of `logits` `[B, K]`; `batch` has a signal `[B, C, T]` and `shaft_speed_rpm`."""
+        """Return the scalar loss of `logits` `[B, K]`; `batch` has measured windows and `shaft_speed_rpm`."""
         speed_rpm = condition(batch, "shaft_speed_rpm")
-        degree = self.degree(batch.signal, speed_rpm=speed_rpm)
+        degree = self.degree(batch.measured, speed_rpm=speed_rpm)
         return expected_contradiction(logits, degree, known=_is_known(speed_rpm))
 
     @torch.no_grad()
@@ -144,7 +147,7 @@ class FrequencyConsistencyLoss(nn.Module):
             ConfigError: Windows are too short for a speed, or their sampling rate too low.
         """
         if windows.ndim != 3:
-            raise ConfigError(f"loss.frequency_weight needs windows [B, C, T], got {windows.ndim} dimensions")
+            raise ConfigError(f"physics.lambda_freq needs windows [B, C, T], got {windows.ndim} dimensions")
         samples = windows.shape[-1]
         self.check_speeds(speed_rpm, samples=samples)
         shaft_hz = torch.where(_is_known(speed_rpm), speed_rpm, self._speed_limits(samples)[0]).float() / 60

@@ -69,13 +69,23 @@ class PhysicalConstraintLoss(nn.Module):
             raise ConfigError("a physical constraint needs a frequency, a sommerfeld or a temporal loss")
         self.weights = {name: weight for name, (part, weight) in parts.items() if part is not None}
 
-    def terms(self, logits: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def terms(self, logits: Tensor, batch: Batch, *, severity: Tensor | None = None) -> dict[str, Tensor]:
         """Return each constraint's loss of `logits` `[B, K]` by its name, a scalar with its graph, without its weight.
+
+        Args:
+            logits: Class scores `[B, K]`.
+            batch: Its measured windows and its operating conditions are looked at, never what the model sees.
+            severity: Severity that the model states, `[B]`; that of the predicted classes where it states none.
 
         Raises:
             ConfigError: The batch lacks an operating condition that one needs.
         """
-        return {name: constraint(logits, batch) for name, constraint in self.constraints.items()}
+        return {
+            name: constraint(logits, batch, severity=severity)
+            if isinstance(constraint, SommerfeldConsistencyLoss)
+            else constraint(logits, batch)
+            for name, constraint in self.constraints.items()
+        }
 
     def combine(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Return the weighted sum of what `terms` returned."""

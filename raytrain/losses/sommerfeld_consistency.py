@@ -10,12 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
-from raytrain.losses.conditions import condition
+from raytrain.losses.film_number import film_number
 from raytrain.losses.full_precision import full_precision
 from raytrain.physics.signature_database import FaultSignatureDatabase
 from raytrain.types import Batch
 
-__all__ = ["FILM_SEVERITY", "SommerfeldConsistencyLoss", "mixed_film_share", "sommerfeld_consistency"]
+__all__ = [
+    "FILM_SEVERITY",
+    "SommerfeldConsistencyLoss",
+    "expected_severity",
+    "mixed_film_share",
+    "sommerfeld_consistency",
+]
 
 FILM_SEVERITY: Mapping[str, float] = MappingProxyType(
     {
@@ -54,19 +60,28 @@ def mixed_film_share(sommerfeld: Tensor, *, transition: float, steepness: float)
     return torch.sigmoid(-steepness * torch.log(sommerfeld / transition))
 
 
-def sommerfeld_consistency(logits: Tensor, implied: Tensor, *, severity: Tensor, known: Tensor) -> Tensor:
-    """Return the mean of `(sum_c p_c s_c - implied)²` over the samples that are known; exactly 0 if none is.
+def expected_severity(logits: Tensor, severity: Tensor) -> Tensor:
+    """Return the severity to expect under the prediction, `sum_c p_c s_c`, `[B]`.
 
     Args:
         logits: Class scores `[B, K]`, whose softmax is p.
-        implied: Severity that the regime implies, `[B]`.
         severity: Severity s of each class, `[K]`.
-        known: Which samples count, bool `[B]`.
     """
     probability = torch.softmax(full_precision(logits), dim=-1)
-    expected = (probability * severity).sum(dim=-1)  # no matrix product, which autocast would round
-    squared = torch.where(known, expected - implied, 0.0).square()
-    return squared.sum() / known.sum().clamp(min=1)
+    return (probability * severity).sum(dim=-1)  # no matrix product, which autocast would round
+
+
+def sommerfeld_consistency(severity: Tensor, implied: Tensor, *, known: Tensor) -> Tensor:
+    """Return the sum of `(severity - implied)²` over the samples that are known, divided by the number of all samples.
+
+    So means of workers or micro-batches weighted by size are exact; without a known sample it is exactly 0.
+
+    Args:
+        severity: Severity that the model states or its prediction means, `[B]`.
+        implied: Severity that the regime implies, `[B]`.
+        known: Which samples count, bool `[B]`.
+    """
+    return torch.where(known, full_precision(severity) - implied, 0.0).square().mean()
 
 
 class SommerfeldConsistencyLoss(nn.Module):
@@ -74,8 +89,8 @@ class SommerfeldConsistencyLoss(nn.Module):
 
     `L = mean_b (sum_c p_bc s_c - 1 / (1 + (S_b / S0)^k))²`, p the softmax of the logits, s from `FILM_SEVERITY`, and
     `S = (R/c)² mu N / P` with N in revolutions per second (Raimondi & Boyd's convention, `physics.sommerfeld_number`).
-    Smooth and monotone: the lower S, the more the prediction is drawn towards failing films. Samples of unknown S are
-    left out.
+    Smooth and monotone: the lower S, the more the prediction is drawn towards failing films. A model that states a
+    severity is judged by that instead of `sum_c p_bc s_c`. Samples of unknown S add 0 to the mean over samples.
 
     Source: Raimondi & Boyd, ASLE Trans. 1 (1958) 159-209; Karpatne et al., IEEE Trans. Knowl. Data Eng. 29 (2017).
 
@@ -103,17 +118,21 @@ class SommerfeldConsistencyLoss(nn.Module):
         super().__init__()
         for name, value in (("transition", transition), ("steepness", steepness)):
             if not 0 < value < math.inf:
-                raise ConfigError(f"loss.{name} must be positive and finite, got {value:g}")
+                raise ConfigError(f"physics.{name} must be positive and finite, got {value:g}")
         database = FaultSignatureDatabase.journal()
         severity = [FILM_SEVERITY[database.lookup(name).name] for name in classes]
         self.transition, self.steepness = transition, steepness
         self.register_buffer("_severity", torch.tensor(severity), persistent=False)
 
-    def forward(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the scalar loss of `logits` `[B, K]`; `batch` has the condition `sommerfeld_number`."""
-        sommerfeld = condition(batch, "sommerfeld_number")
+    def forward(self, logits: Tensor, batch: Batch, *, severity: Tensor | None = None) -> Tensor:
+        """Return the scalar loss of `logits` `[B, K]`, or of the `severity` in [0, 1], `[B]`, that the model states.
+
+        `batch` has the condition `sommerfeld_number`, or those it follows from (`film_number`).
+        """
+        sommerfeld = film_number(batch)
         known = torch.isfinite(sommerfeld) & (sommerfeld > 0)
         implied = mixed_film_share(
             torch.where(known, sommerfeld, self.transition), transition=self.transition, steepness=self.steepness
         )
-        return sommerfeld_consistency(logits, implied, severity=self._severity, known=known)
+        stated = expected_severity(logits, self._severity) if severity is None else severity
+        return sommerfeld_consistency(stated, implied, known=known)

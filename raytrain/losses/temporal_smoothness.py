@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from raytrain.errors import ConfigError
 from raytrain.losses.conditions import condition
 from raytrain.losses.full_precision import full_precision
+from raytrain.losses.gather import gather_rows
 from raytrain.types import Batch
 
 __all__ = ["TemporalSmoothnessLoss", "adjacent_windows", "temporal_smoothness"]
@@ -30,24 +31,30 @@ def adjacent_windows(recording: Tensor, window_start: Tensor, *, hop_samples: in
     return earlier, later
 
 
-def temporal_smoothness(logits: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
-    """Return the mean over pairs of `sum_c (p_later,c - p_earlier,c)²`; exactly 0 without pairs.
+def temporal_smoothness(probability: Tensor, earlier: Tensor, later: Tensor) -> Tensor:
+    """Return the sum over pairs of `sum_c (p_later,c - p_earlier,c)²`, divided by the number of windows.
+
+    A window is the later one of at most one pair, so this is the mean over windows of the change since the one before,
+    0 where that is not there; exactly 0 without pairs.
 
     Args:
-        logits: Class scores `[B, K]`, whose softmax is p.
+        probability: Class probabilities p, `[B, K]`.
         earlier: Index of each pair's first window, int64 `[P]`.
         later: Index of its second.
     """
-    probability = torch.softmax(full_precision(logits), dim=-1)
     change = probability[later] - probability[earlier]
-    return change.square().sum() / max(1, len(earlier))
+    return change.square().sum() / len(probability)
 
 
 class TemporalSmoothnessLoss(nn.Module):
     """Squared change of the class probabilities between windows that follow each other in a recording.
 
-    `L = lambda mean over pairs of sum_c (p_later,c - p_earlier,c)²`, over the pairs that the batch happens to hold: a
-    shuffled batch of few of many windows holds few. Without a pair it is exactly 0, still with a graph.
+    `L = lambda / B sum over pairs of sum_c (p_later,c - p_earlier,c)²`, over the pairs that the batch of B windows
+    happens to hold: a shuffled batch of few of many windows holds few, unless neighbours stay together
+    (`TrainConfig.neighbours`). Without a pair it is exactly 0, still with a graph. In a process group the batch is that
+    of all workers: probabilities are gathered, with gradient, and every worker returns the loss of the whole, so that
+    its gradient after DistributedDataParallel is that of one worker with the large batch. Pairs that accumulation has
+    torn apart, one window in each of two micro-batches, do not count.
 
     Source: the smoothness assumption of semi-supervised learning, Chapelle, Schölkopf & Zien (2006), ch. 1; along time,
     Wiskott & Sejnowski, "Slow feature analysis", Neural Comput. 14 (2002) 715-770.
@@ -56,7 +63,7 @@ class TemporalSmoothnessLoss(nn.Module):
     >>> place = {"recording": torch.tensor([3, 3, 4]), "window_start": torch.tensor([512, 0, 1024])}
     >>> batch = Batch(torch.zeros(3, 1, 8), torch.tensor([0, 0, 1]), place)
     >>> round(loss(torch.tensor([[20.0, 0.0], [0.0, 20.0], [0.0, 20.0]]), batch).item(), 4)
-    0.2
+    0.0667
 
     Args:
         lambda_smooth: Factor of the loss.
@@ -72,13 +79,16 @@ class TemporalSmoothnessLoss(nn.Module):
         if hop_samples is not None and hop_samples < 1:
             raise ConfigError(f"hop_samples must be at least 1, got {hop_samples}")
         if not 0 <= lambda_smooth < math.inf:
-            raise ConfigError(f"loss.lambda_smooth must be at least 0 and finite, got {lambda_smooth:g}")
+            raise ConfigError(f"lambda_smooth must be at least 0 and finite, got {lambda_smooth:g}")
         self.hop_samples, self.lambda_smooth = hop_samples, lambda_smooth
 
     def forward(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the scalar loss of `logits` `[B, K]`; `batch` has the conditions `recording` and `window_start`."""
-        hop_samples = batch.signal.shape[-1] if self.hop_samples is None else self.hop_samples
-        earlier, later = adjacent_windows(
-            condition(batch, "recording"), condition(batch, "window_start"), hop_samples=hop_samples
+        hop_samples = batch.measured.shape[-1] if self.hop_samples is None else self.hop_samples
+        probability, recording, start = gather_rows(
+            torch.softmax(full_precision(logits), dim=-1),
+            condition(batch, "recording"),
+            condition(batch, "window_start"),
         )
-        return self.lambda_smooth * temporal_smoothness(logits, earlier, later)
+        earlier, later = adjacent_windows(recording, start, hop_samples=hop_samples)
+        return self.lambda_smooth * temporal_smoothness(probability, earlier, later)

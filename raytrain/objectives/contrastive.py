@@ -57,4 +57,6 @@ class Contrastive(nn.Module):
             total=self.criterion.combine(terms),
             logits=said.scores,
             terms={name: term.detach() for name, term in terms.items()},
+            views=said.views,
+            severity=said.severity,
         )
