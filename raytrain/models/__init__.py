@@ -7,6 +7,7 @@ from raytrain.models.cnn2d import CNN2D
 from raytrain.models.cnn_lstm import CNNLSTM
 from raytrain.models.multi_scale_cnn import MultiScaleCNN
 from raytrain.models.multi_view import MultiViewNet, SharedViews
+from raytrain.models.patch_transformer import PatchTransformer
 from raytrain.models.resnet1d import ResNet1D
 from raytrain.models.resnet2d import ResNet2D
 from raytrain.models.ticnn import TICNN
@@ -23,6 +24,7 @@ __all__ = [
     "MultiScaleCNN",
     "MultiViewNet",
     "Outputs",
+    "PatchTransformer",
     "ResNet1D",
     "ResNet2D",
     "SharedViews",
