@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Goal", "Report"]
+__all__ = ["Goal", "Report", "Skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +70,26 @@ class Report:
         """Return it as JSON values."""
         goals = [{"name": goal.name, "bound": goal.bound, "value": goal.value, "met": goal.met} for goal in self.goals]
         return {"title": self.title, "method": self.method, "goals": goals, **self.figures}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A benchmark that could not be run here.
+
+    Attributes:
+        title: What would have been compared.
+        reason: What is missing, and how to have it.
+    """
+
+    title: str
+    reason: str
+
+    def show(self, console: Console) -> None:
+        """Print it."""
+        console.print()
+        console.print(self.title, style="bold", highlight=False)
+        console.print(f"not measured: {self.reason}", style="yellow", highlight=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {"title": self.title, "not measured": self.reason}

@@ -15,7 +15,16 @@ from typing import Any
 
 from rich.console import Console
 
-BENCHMARKS = ("fit", "sweep", "turnaround", "memory", "transforms", "augmentation")
+BENCHMARKS = (
+    "fit",
+    "convergence",
+    "precision",
+    "sweep",
+    "turnaround",
+    "memory",
+    "transforms",
+    "augmentation",
+)
 
 
 def main() -> None:
@@ -26,14 +35,14 @@ def main() -> None:
     # The checkout in place of this folder, whose modules must not be found under their bare names.
     sys.path[0] = str(Path(__file__).resolve().parents[2])
     from tests.benchmarks.comparison import Options
-    from tests.benchmarks.report import Report
+    from tests.benchmarks.report import Report, Skipped
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     progress = Console(stderr=True, style="dim", highlight=False)
     console.print(_machine())
     if options.quick:
         console.print("--quick: too little work to judge by", style="yellow")
-    reports: dict[str, Report] = {}
+    reports: dict[str, Report | Skipped] = {}
     for name in options.names or BENCHMARKS:
         benchmark = importlib.import_module(f"tests.benchmarks.{name}")
         say = functools.partial(progress.print, f"{name}:")
