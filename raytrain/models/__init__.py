@@ -5,6 +5,7 @@ from raytrain.models.classifier import Classifier, Outputs
 from raytrain.models.cnn1d import CNN1D
 from raytrain.models.cnn2d import CNN2D
 from raytrain.models.cnn_lstm import CNNLSTM
+from raytrain.models.flops import count_flops
 from raytrain.models.multi_scale_cnn import MultiScaleCNN
 from raytrain.models.multi_view import MultiViewNet, SharedViews
 from raytrain.models.patch_transformer import PatchTransformer
@@ -28,5 +29,6 @@ __all__ = [
     "ResNet1D",
     "ResNet2D",
     "SharedViews",
+    "count_flops",
     "create_model",
 ]

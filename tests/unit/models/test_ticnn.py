@@ -53,8 +53,7 @@ def test_the_rate_is_uniform_between_its_bounds() -> None:
     torch.manual_seed(0)
     layer = DisturbedConv1d(1, 64, 64, stride=64, padding=0, least=0.1, most=0.9)
     nn.init.ones_(layer.weight)
-    # Of an impulse, the responses are the kernels' first weights; of ones at every 64th sample, still those.
-    impulses = torch.eye(64)[:, None]  # [64, 1, 64]: response number k is weight k
+    impulses = torch.eye(64)[:, None]  # the response to the k-th is the k-th weight of each kernel
     rates = torch.stack([(layer(impulses) == 0).float().mean() for _ in range(400)])
     assert 0.08 < rates.min() < 0.13
     assert 0.87 < rates.max() < 0.92
@@ -76,7 +75,7 @@ def test_the_gradient_reaches_the_weights_that_were_kept_only() -> None:
     torch.manual_seed(0)
     weight = torch.ones(1000, requires_grad=True)
     dropped = drop_weights(weight, torch.tensor(0.5))
-    dropped.sum().backward()
+    torch.autograd.backward(dropped.sum())
     assert weight.grad is not None
     torch.testing.assert_close(weight.grad, dropped.detach())
 
