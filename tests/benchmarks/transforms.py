@@ -14,7 +14,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from raytrain.tfr.build import TRANSFORMS, create_transform
+from raytrain.tfr.build import IMAGES
 from raytrain.tfr.wavelet import Cwt
 from tests.benchmarks.comparison import Arm, Options, Outcome, Timing, check_agreement, interleave, ratios, spread
 from tests.benchmarks.report import Report
@@ -50,7 +50,7 @@ def run(options: Options) -> Report:
     """Time the transforms of the table at their default settings, each in turn with its reference."""
     torch.set_num_threads(1)
     signals = np.random.default_rng(0).standard_normal((WINDOWS, SAMPLES), dtype=np.float32)
-    found = {name: _compare(name, REFERENCES[name], signals, options) for name in TRANSFORMS}
+    found = {name: _compare(name, REFERENCES[name], signals, options) for name in IMAGES}
     rounds = len(next(iter(found.values()))["ratio by round"])
     return Report(
         title="Time-frequency transforms, windows per second",
@@ -78,7 +78,7 @@ def run(options: Options) -> Report:
 
 
 def _compare(name: str, reference: Reference, signals: Signals, options: Options) -> dict[str, Any]:
-    transform, tensor = create_transform(name, sample_rate_hz=RATE_HZ, settings={}), torch.from_numpy(signals[:, None])
+    transform, tensor = IMAGES[name](RATE_HZ), torch.from_numpy(signals[:, None])
 
     def ours() -> Outcome:
         with torch.inference_mode():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from raytrain.errors import ConfigError, DataError
-from raytrain.tfr.build import TRANSFORMS
+from raytrain.tfr.build import IMAGES
 from raytrain.tfr.transform import TimeFrequencyTransform
 from raytrain.types import Batch, Mixture, Progress
 
@@ -24,11 +24,11 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 DECIBELS = {"stft", "cwt"}
 
-pytestmark = pytest.mark.parametrize("name", sorted(TRANSFORMS))
+pytestmark = pytest.mark.parametrize("name", sorted(IMAGES))
 
 
 def create(name: str, **settings: Any) -> TimeFrequencyTransform:  # noqa: ANN401
-    return TRANSFORMS[name](RATE_HZ, **settings)
+    return IMAGES[name](RATE_HZ, **settings)
 
 
 def noise(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -54,7 +54,7 @@ def rows_of(transform: TimeFrequencyTransform, frequencies_hz: Tensor) -> Tensor
 
 
 def test_every_setting_is_keyword_only_annotated_and_has_a_default(name: str) -> None:
-    parameters = list(inspect.signature(TRANSFORMS[name]).parameters.values())
+    parameters = list(inspect.signature(IMAGES[name]).parameters.values())
     assert parameters[0].name == "sample_rate_hz"
     assert parameters[0].default is inspect.Parameter.empty
     for parameter in parameters[1:]:
@@ -95,7 +95,7 @@ def test_axes_rise_within_the_signals_band_and_duration(name: str) -> None:
 
 
 def test_the_sample_rate_names_the_axes_and_does_not_change_the_image(name: str) -> None:
-    slow, fast = TRANSFORMS[name](1000), TRANSFORMS[name](4000)
+    slow, fast = IMAGES[name](1000), IMAGES[name](4000)
     torch.testing.assert_close(fast.frequencies_hz, 4 * slow.frequencies_hz)
     torch.testing.assert_close(fast.times_s(2048), slow.times_s(2048) / 4)
     signal = noise(1, 1, 2048, dtype=torch.float64)
@@ -246,7 +246,7 @@ def test_windows_that_are_too_short_are_refused(name: str) -> None:
 @pytest.mark.parametrize("rate", [0.0, -1.0, math.nan, math.inf])
 def test_an_impossible_sample_rate_is_refused(name: str, rate: float) -> None:
     with pytest.raises(ConfigError, match="sample_rate_hz must be a positive finite number"):
-        TRANSFORMS[name](rate)
+        IMAGES[name](rate)
 
 
 @pytest.mark.parametrize("hop", [0, -3])

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from raytrain.tfr.build import TRANSFORMS
+from raytrain.tfr.build import IMAGES
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="measured by what Linux counts for each process")
 
@@ -16,10 +16,10 @@ BATCH, SAMPLES = 16, 20_480
 SIGNAL = 4 * BATCH * SAMPLES
 
 # What each is to stay below, and beside it what would be worked on if everything were done at once.
-WORK = {name: f"image = TRANSFORMS[{name!r}](12_000).transform(signal)" for name in TRANSFORMS} | {
+WORK = {name: f"image = IMAGES[{name!r}](12_000).transform(signal)" for name in IMAGES} | {
     "all lags": "z = functional.pad(analytic_signal(signal), (64, 64)); "
     "p = torch.stack([z[..., 64 + m : 20_544 + m] * z[..., 64 - m : 20_544 - m].conj() for m in range(64)])",
-    "all rows": "wavelet._CHUNK = 10**12; image = TRANSFORMS['cwt'](12_000).transform(signal)",
+    "all rows": "wavelet._CHUNK = 10**12; image = IMAGES['cwt'](12_000).transform(signal)",
 }
 MEASURE = f"""
 import json, os, resource
@@ -27,7 +27,7 @@ import torch
 from torch.nn import functional
 from raytrain.tfr import wavelet
 from raytrain.tfr.analytic import analytic_signal
-from raytrain.tfr.build import TRANSFORMS
+from raytrain.tfr.build import IMAGES
 
 def most():
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -35,7 +35,7 @@ def most():
 def growth(work):
     receive, send = os.pipe()
     if os.fork() == 0:
-        for cls in TRANSFORMS.values():
+        for cls in IMAGES.values():
             cls(12_000).transform(signal[:1, :, :2048])  # what is loaded once is not counted
         ballast = torch.ones(5_000_000)  # to hold as much as ever before, so that whatever comes on top shows
         before = most()
@@ -65,7 +65,7 @@ def peaks() -> dict[str, int]:
 
 def bound(name: str) -> float:
     """Return the bytes that the docstrings state."""
-    rows, columns = TRANSFORMS[name](12_000).output_shape(SAMPLES)
+    rows, columns = IMAGES[name](12_000).output_shape(SAMPLES)
     image = 4 * BATCH * rows * columns
     if name == "cwt":
         return 3 * image + 12 * SIGNAL + 64e6
@@ -74,9 +74,9 @@ def bound(name: str) -> float:
     return 6 * image + 8 * SIGNAL
 
 
-@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+@pytest.mark.parametrize("name", sorted(IMAGES))
 def test_memory_of_long_windows_stays_within_what_is_stated(name: str, peaks: dict[str, int]) -> None:
-    rows, columns = TRANSFORMS[name](12_000).output_shape(SAMPLES)
+    rows, columns = IMAGES[name](12_000).output_shape(SAMPLES)
     assert 4 * BATCH * rows * columns < peaks[name] < bound(name)
 
 

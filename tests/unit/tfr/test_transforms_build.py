@@ -3,12 +3,15 @@ from __future__ import annotations
 import pytest
 
 from raytrain.errors import ConfigError
-from raytrain.tfr.build import TRANSFORMS, create_transform
+from raytrain.tfr.build import IMAGES, TRANSFORMS, create_transform
+from raytrain.tfr.views import Views
 from raytrain.tfr.wavelet import Cwt
 
 
-def test_the_table_names_the_four_transforms() -> None:
-    assert sorted(TRANSFORMS) == ["cwt", "smoothed_pseudo_wvd", "stft", "wvd"]
+def test_the_tables_name_the_four_transforms_and_their_views() -> None:
+    assert sorted(IMAGES) == ["cwt", "smoothed_pseudo_wvd", "stft", "wvd"]
+    assert list(TRANSFORMS) == [*IMAGES, "views"]
+    assert TRANSFORMS["views"] is Views
 
 
 def test_settings_and_sample_rate_reach_the_transform() -> None:

@@ -1,0 +1,164 @@
+"""Images of windows that do not change, made once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from raytrain.errors import ConfigError, DataError
+from raytrain.tfr.transform import TimeFrequencyTransform
+from raytrain.tfr.views import Views
+from raytrain.types import FINAL, Batch, Loader, Progress
+
+__all__ = ["CachedImages", "ImageLoader", "Images"]
+
+Images: TypeAlias = TimeFrequencyTransform | Views
+"""What makes images of signals: one of each window, or several by name."""
+
+_MEBIBYTE = 2**20
+_IMAGE = ""  # the name of a transform's only image
+
+
+class CachedImages:
+    """The images of one loader's windows, each made when it is first asked for and then kept on its device.
+
+    A `raytrain.types.BatchTransform` that also runs in evaluation and takes the place of the transform it wraps, where
+    the same window always is the same signal: no augmentation of signals and no resizing comes before it. It knows a
+    window by its index in `batch.conditions["window"]`, which counts within one loader: **another loader needs a cache
+    of its own** (`ImageLoader`). Kept images are exactly those the transform makes; only where a device's Fourier
+    transform rounds differently in batches of another size, as a GPU's may, do they differ from those by that much.
+
+    Until every window has been seen, the host waits for the device once a batch to learn which are new. After that
+    nothing waits. Each worker keeps what it has seen, of which it will have all windows after some epochs.
+
+    Measured on one core of a CPU, 2048 samples: a kept image is fetched in 1 to 2 us, and made in 52 us (stft), 110 us
+    (wvd), 650 us (smoothed_pseudo_wvd) or 2300 us (cwt). It takes 17 to 33 kB.
+
+    >>> from raytrain.tfr.short_time_fourier import Stft
+    >>> images = CachedImages(Stft(12_000), count=10, limit_mb=64)
+    >>> batch = Batch(torch.ones(2, 1, 2048), torch.zeros(2, dtype=torch.int64), {"window": torch.tensor([7, 3])})
+    >>> images(batch, FINAL, torch.Generator()).signal.shape, images.caching, images.kept
+    (torch.Size([2, 1, 65, 65]), True, 2)
+
+    Args:
+        transform: What makes the images.
+        count: Windows of the loader: their indices are below it.
+        limit_mb: Mebibytes that all images together may take; nothing is kept where they would take more.
+
+    Attributes:
+        in_evaluation: True.
+        transform: What makes the images.
+        caching: Whether images are kept; None before the first batch, which tells how large they are.
+        needed_mb: Mebibytes that all images take; 0 before the first batch.
+        kept: Windows whose images are kept.
+
+    Raises:
+        ConfigError: There is no window, or the limit is negative.
+    """
+
+    in_evaluation: bool = True
+
+    def __init__(self, transform: Images, *, count: int, limit_mb: float) -> None:
+        if count < 1 or limit_mb < 0:
+            raise ConfigError(f"images are kept for at least 1 window and 0 MB, got {count} and {limit_mb:g}")
+        self.transform = transform
+        self.caching: bool | None = None if limit_mb else False
+        self.needed_mb = 0.0
+        self.kept = 0
+        self._count = count
+        self._limit_mb = limit_mb
+        self._images: dict[str, Tensor] = {}
+        self._known = torch.empty(0, dtype=torch.bool)
+
+    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:  # noqa: ARG002
+        """Return the batch with its signal replaced by the images; nothing is drawn.
+
+        Raises:
+            DataError: The batch does not say which windows it has.
+        """
+        if self.caching is None:
+            self._reserve(batch.signal[:1])
+        if not self.caching:
+            return replace(batch, inputs=self.transform.transform(batch.signal))
+        if "window" not in batch.conditions:
+            raise DataError("images are kept by the condition 'window', the index of each window, which batches lack")
+        windows = batch.conditions["window"]
+        if self.kept < self._count:
+            self._keep(windows, batch.signal)
+        found = {name: images.index_select(0, windows) for name, images in self._images.items()}
+        return replace(batch, inputs=found.get(_IMAGE, found))
+
+    @torch.no_grad()
+    def _reserve(self, signal: Tensor) -> None:
+        """Find out how large the images of all windows are, and make room if they may be kept."""
+        one = _by_name(self.transform.transform(signal))
+        self.needed_mb = sum(image.nbytes for image in one.values()) * self._count / _MEBIBYTE
+        self.caching = self.needed_mb <= self._limit_mb
+        if not self.caching:
+            return
+        with torch.inference_mode(mode=False):  # evaluation may come first, and training must be able to write too
+            self._known = torch.zeros(self._count, dtype=torch.bool, device=signal.device)
+            self._images = {
+                name: torch.empty(self._count, *image.shape[1:], dtype=image.dtype, device=image.device)
+                for name, image in one.items()
+            }
+
+    @torch.no_grad()
+    def _keep(self, windows: Tensor, signal: Tensor) -> None:
+        """Make the images of those windows that have none."""
+        rows = (~self._known[windows]).nonzero().squeeze(1)
+        if not len(rows):
+            return
+        new = windows[rows]
+        for name, images in _by_name(self.transform.transform(signal[rows])).items():
+            self._images[name].index_copy_(0, new, images)
+        self._known[new] = True
+        self.kept = int(self._known.sum())
+
+
+class ImageLoader:
+    """A loader whose batches have images instead of signals, kept from epoch to epoch where they may be.
+
+    >>> from raytrain.tfr.short_time_fourier import Stft
+    >>> class OneBatch:
+    ...     def set_epoch(self, epoch):
+    ...         self.epoch = epoch
+    ...     def __len__(self):
+    ...         return 1
+    ...     def __iter__(self):
+    ...         yield Batch(torch.ones(2, 1, 2048), torch.zeros(2, dtype=torch.int64), {"window": torch.arange(2)})
+    >>> loader = ImageLoader(OneBatch(), CachedImages(Stft(12_000), count=2, limit_mb=1), keep_waveform=True)
+    >>> [(batch.signal.shape, batch.measured.shape) for batch in loader]
+    [(torch.Size([2, 1, 65, 65]), torch.Size([2, 1, 2048]))]
+
+    Args:
+        loader: Batches of signals, on the device where images are kept.
+        images: Makes and keeps the images of this loader's windows.
+        keep_waveform: Whether batches keep the signal as `Batch.waveform`.
+    """
+
+    def __init__(self, loader: Loader, images: CachedImages, *, keep_waveform: bool = False) -> None:
+        self.loader = loader
+        self.images = images
+        self._keep_waveform = keep_waveform
+        self._generator = torch.Generator()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of epoch `epoch`, counted from 0."""
+        self.loader.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self.loader:
+            measured = replace(batch, waveform=batch.measured) if self._keep_waveform else batch
+            yield self.images(measured, FINAL, self._generator)
+
+
+def _by_name(images: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+    return {_IMAGE: images} if isinstance(images, Tensor) else images
