@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raytrain.trainers import (
         CNNTrainer,
+        DistillationTrainer,
         MixedPrecisionTrainer,
+        MultiTFRTrainer,
+        PINNTrainer,
         ProgressiveResizingTrainer,
         SpectrogramTrainer,
         Trainer,
@@ -21,7 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CNNTrainer",
+    "DistillationTrainer",
     "MixedPrecisionTrainer",
+    "MultiTFRTrainer",
+    "PINNTrainer",
     "ProgressiveResizingTrainer",
     "SpectrogramTrainer",
     "Trainer",
@@ -33,7 +39,10 @@ __all__ = [
 
 _HOMES = {
     "CNNTrainer": "raytrain.trainers",
+    "DistillationTrainer": "raytrain.trainers",
     "MixedPrecisionTrainer": "raytrain.trainers",
+    "MultiTFRTrainer": "raytrain.trainers",
+    "PINNTrainer": "raytrain.trainers",
     "ProgressiveResizingTrainer": "raytrain.trainers",
     "SpectrogramTrainer": "raytrain.trainers",
     "Trainer": "raytrain.trainers",
