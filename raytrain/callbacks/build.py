@@ -55,6 +55,7 @@ def _model_checkpoint(
     mode: Literal["min", "max"] | None = None,
     save_best_only: bool = True,
     save_top_k: int = 1,
+    every_steps: int | None = None,
 ) -> Callback:
     """Keep the checkpoints of the best epochs, and of the last.
 
@@ -65,10 +66,18 @@ def _model_checkpoint(
         mode: `min` or `max`, to be given with `monitor`.
         save_best_only: Whether to leave out the last epoch's.
         save_top_k: Best epochs to keep.
+        every_steps: Optimizer steps between checkpoints within an epoch; none there when null. To be the last callback.
     """
     monitor, mode = context.compared_by(monitor, mode)
     path = context.directory / filepath
-    return ModelCheckpoint(path, monitor=monitor, mode=mode, save_best_only=save_best_only, save_top_k=save_top_k)
+    return ModelCheckpoint(
+        path,
+        monitor=monitor,
+        mode=mode,
+        save_best_only=save_best_only,
+        save_top_k=save_top_k,
+        every_steps=every_steps,
+    )
 
 
 def _learning_rate_monitor(context: CallbackContext) -> Callback:  # noqa: ARG001 - all are called alike

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+from raytrain.engine.fit import refuse_before_others
 from raytrain.errors import RunError
 from raytrain.types import Callback, FitState
 
@@ -33,6 +34,7 @@ class CallbackList(Callback):
 
     def __init__(self, callbacks: Iterable[Callback] = ()) -> None:
         self._callbacks = list(callbacks)
+        self._untold: list[Callback] = []
 
     def append(self, callback: Callback) -> None:
         """Add a callback, called after those before it."""
@@ -56,8 +58,12 @@ class CallbackList(Callback):
 
     def on_step_end(self, state: FitState) -> None:
         """Tell each callback in order."""
-        for callback in self._callbacks:
-            callback.on_step_end(state)
+        try:
+            for number, callback in enumerate(self._callbacks, start=1):
+                self._untold = self._callbacks[number:]
+                callback.on_step_end(state)
+        finally:
+            self._untold = []
 
     def on_epoch_end(self, state: FitState) -> None:
         """Tell each callback in order."""
@@ -76,7 +82,12 @@ class CallbackList(Callback):
                 stack.callback(callback.on_fit_end, state)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the state of each callback, in order."""
+        """Return the state of each callback, in order.
+
+        Raises:
+            RunError: One of them asks in `on_step_end`, before another with a state is told of the step.
+        """
+        refuse_before_others(self._untold)
         return {"callbacks": [callback.state_dict() for callback in self._callbacks]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ __all__ = ["EpochTable"]
 class EpochTable(Callback):
     """Print a line of the main metrics after each epoch, under one heading. Only rank 0 prints.
 
+    Where float16's loss scaler skipped optimizer steps, the line says how many since the run began.
+
     Args:
         console: Where to.
         monitor: The metric shown beside the losses; a dash where the run does not report one of them.
@@ -39,6 +41,7 @@ class EpochTable(Callback):
         if state.is_writer:
             heading = "  ".join(f"{key:>{width}}" for key, width in self._columns.items())
             self._console.print(f"{'epoch':>9}  {heading}  {'lr':>8}  seconds", style="bold", highlight=False)
+        self._started = time.perf_counter()  # an epoch that was interrupted has no other start
 
     def on_epoch_start(self, state: FitState) -> None:  # noqa: ARG002 - the hook's
         """Start the clock."""
@@ -53,7 +56,9 @@ class EpochTable(Callback):
             f"{metrics[key]:>{width}.4f}" if key in metrics else f"{'-':>{width}}"
             for key, width in self._columns.items()
         )
+        skipped = int(metrics.get("train/skipped_steps", 0))
+        note = f"  {skipped} step{'s' if skipped > 1 else ''} skipped so far" if skipped else ""
         self._console.print(
-            f"{state.progress.epoch:>4}/{self._epochs:<4}  {cells}  {metrics['train/lr']:>8.2g}  {seconds:7.2f}",
+            f"{state.progress.epoch:>4}/{self._epochs:<4}  {cells}  {metrics['train/lr']:>8.2g}  {seconds:7.2f}{note}",
             highlight=False,
         )

@@ -132,12 +132,17 @@ class GradientMonitor(Callback):
             self._warn(state.progress.epoch + 1, largest, vanishing)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the history."""
-        return {"history": [dict(row) for row in self.history]}
+        """Return the history, and the looks of the running epoch."""
+        return {
+            "history": [dict(row) for row in self.history],
+            "looks": [list(look) for look in self._looks],
+            "step": self._step,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the history."""
+        """Restore them."""
         self.history = [dict(row) for row in state["history"]]
+        self._looks, self._step = [list(look) for look in state["looks"]], state["step"]
 
     def _warn(self, epoch: int, largest: float, vanishing: list[str]) -> None:
         if not largest <= self.alert_threshold:

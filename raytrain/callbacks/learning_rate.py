@@ -42,6 +42,14 @@ class LearningRateMonitor(Callback):
         """Add them to the metrics."""
         state.metrics |= {f"lr/group_{index}": rate for index, rate in enumerate(self._rates)}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the rates of the running epoch."""
+        return {"rates": list(self._rates)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._rates = list(state["rates"])
+
 
 class LearningRateScheduler(Callback):
     """Step a torch scheduler of the run's optimizer after every epoch, or after every optimizer step.

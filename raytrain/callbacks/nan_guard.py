@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
@@ -58,11 +60,19 @@ class NaNGuard(Callback):
             return
         norm = _gradient_norm(state)
         seen = torch.stack([~torch.isfinite(state.step_loss), ~torch.isfinite(norm)]).float()
-        self._seen = seen if self._seen is None else self._seen + seen
+        self._seen = seen if self._seen is None else self._seen.to(seen) + seen
         self._steps += 1
         if self._steps % self.check_interval == 0:
             self._look(state, self._seen)
             self._seen = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what was noted since the latest look, by this worker, and the steps of the running epoch."""
+        return {"seen": self._seen, "steps": self._steps}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._seen, self._steps = state["seen"], state["steps"]
 
     def _look(self, state: FitState, seen: Tensor) -> None:
         sum_over_workers(seen)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from raytrain.types import Callback, FitState
 
@@ -63,19 +63,18 @@ class ProgressBar(Callback):
             console=console,
         )
         self._run = self._progress.add_task("run", total=1.0, note="")
-        self._epoch = self._progress.add_task("epoch", total=self._steps_per_epoch, note="")
+        self._epoch = self._progress.add_task(
+            self._title(state), total=self._steps_per_epoch, completed=self._steps, note=""
+        )
         self._progress.start()
 
     def on_epoch_start(self, state: FitState) -> None:
         """Begin the epoch's bar."""
+        self._steps = 0
         if self._progress is None:
             return
-        of = "" if self._epochs is None else f"/{self._epochs}"
-        self._steps = 0
         self._progress.update(self._run, completed=state.progress.fraction)
-        self._progress.reset(
-            self._epoch, total=self._steps_per_epoch, description=f"epoch {state.progress.epoch + 1}{of}"
-        )
+        self._progress.reset(self._epoch, total=self._steps_per_epoch, description=self._title(state))
 
     def on_step_end(self, state: FitState) -> None:
         """Move on, when the bars were last moved long enough ago to be seen."""
@@ -89,9 +88,9 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, state: FitState) -> None:
         """Complete the epoch's bar, with its losses."""
+        self._steps_per_epoch = self._steps
         if self._progress is None:
             return
-        self._steps_per_epoch = self._steps
         losses = [f"{key} {state.metrics[key]:.4f}" for key in ("train/loss", "val/loss") if key in state.metrics]
         self._progress.update(self._epoch, total=self._steps, completed=self._steps, note="  ".join(losses))
         self._progress.update(self._run, completed=state.progress.fraction)
@@ -101,3 +100,15 @@ class ProgressBar(Callback):
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the steps of the running epoch, and of a whole one where that is known."""
+        return {"steps": self._steps, "steps_per_epoch": self._steps_per_epoch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._steps, self._steps_per_epoch = state["steps"], state["steps_per_epoch"]
+
+    def _title(self, state: FitState) -> str:
+        of = "" if self._epochs is None else f"/{self._epochs}"
+        return f"epoch {state.progress.epoch + 1}{of}"

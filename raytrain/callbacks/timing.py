@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import torch
 
@@ -32,10 +33,14 @@ class TimingCallback(Callback):
     """
 
     def __init__(self) -> None:
-        self._started = 0.0
-        self._latest = 0.0
-        self._steps = 0
-        self._longest = 0.0
+        self._started = self._latest = 0.0
+        self._steps, self._longest = 0, 0.0
+        self._before = 0.0
+
+    def on_fit_start(self, state: FitState) -> None:  # noqa: ARG002 - the hook's
+        """Start the clock of an epoch that was interrupted, with the seconds it had."""
+        self._latest = time.perf_counter()
+        self._started = self._latest - self._before
 
     def on_epoch_start(self, state: FitState) -> None:  # noqa: ARG002 - the hook's
         """Start the clock."""
@@ -55,6 +60,15 @@ class TimingCallback(Callback):
         step = (self._latest - self._started) / max(1, self._steps)
         device = next(state.model.parameters()).device
         seconds = torch.tensor([epoch, step, self._longest], dtype=torch.float64, device=device)
+        self._latest, self._steps, self._longest = self._started, 0, 0.0
         sum_over_workers(seconds)
         keys = ("time/epoch_s", "time/step_s", "time/step_s_max")
         state.metrics |= dict(zip(keys, (seconds / world_size()).tolist(), strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the seconds and steps of the running epoch; those spent on a step that was lost do not count."""
+        return {"seconds": self._latest - self._started, "steps": self._steps, "longest": self._longest}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore them."""
+        self._before, self._steps, self._longest = state["seconds"], state["steps"], state["longest"]

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
+from torch import nn
+
 from raytrain.collective import rank, share_buffers
 from raytrain.engine.evaluate import evaluate
+from raytrain.engine.running_epoch import RunningEpoch
 from raytrain.engine.seeding import restore_random_state, save_random_state
 from raytrain.engine.step import optimizer_step
-from raytrain.engine.sums import EpochSums
 from raytrain.engine.training import Training
-from raytrain.engine.transforms import epoch_generator, transformed
+from raytrain.engine.transforms import transformed
 from raytrain.engine.workers import data_parallel
 from raytrain.errors import RunError
 from raytrain.metrics.reported import reported_metrics
-from raytrain.types import Batch, FitState, Progress
+from raytrain.types import Callback, FitState, Progress
 
-__all__ = ["Run", "fit"]
+__all__ = ["Run", "fit", "refuse_before_others"]
 
-_SNAPSHOT_VERSION = 2
+_SNAPSHOT_VERSION = 3
 
 
 def fit(training: Training, *, resume: dict[str, Any] | None = None) -> FitState:
@@ -29,7 +31,8 @@ def fit(training: Training, *, resume: dict[str, Any] | None = None) -> FitState
 
     Args:
         training: The run's parts.
-        resume: A snapshot of the same run; training goes on after it as if it had not been interrupted.
+        resume: A snapshot of the same run; training goes on after it, within an epoch too, as if it had not been
+            interrupted.
 
     Returns:
         The final state; `state.history` has the metrics of every epoch.
@@ -58,6 +61,9 @@ class Run:
         self._forward = data_parallel(training)
         self._parameters = list(training.model.parameters())
         self._skipped_steps = 0
+        self._running: RunningEpoch | None = None
+        self._watchers = [callback for callback in training.callbacks if _watches_steps(callback)]
+        self._untold = 0
         self._steps_per_epoch = math.ceil(len(training.train) / training.accumulation_steps)
         self.state = FitState(
             model=training.model,
@@ -79,15 +85,19 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the last epoch is done or a callback asked for a stop."""
+        """Whether the last epoch is done, or a callback asked for a stop and the epoch it did so in is done."""
+        if self._running is not None:
+            return False
         return self.state.stop_reason is not None or self.state.progress.epoch >= self.training.epochs
 
     def advance(self) -> FitState:
-        """Train and evaluate one epoch."""
+        """Train and evaluate one epoch, or what is left of one that was interrupted."""
         training, state = self.training, self.state
-        for callback in training.callbacks:
-            callback.on_epoch_start(state)
-        state.metrics = self._train_epoch()
+        if self._running is None:
+            for callback in training.callbacks:
+                callback.on_epoch_start(state)
+            self._running = RunningEpoch(training, epoch=state.progress.epoch)
+        state.metrics = self._train_epoch(self._running)
         share_buffers(training.model)
         if training.validation is not None:
             model = training.model
@@ -104,6 +114,7 @@ class Run:
                 transforms=training.transforms,
             )
             state.metrics |= tracker.compute("val")
+        self._running = None
         _check_losses(state)
         for callback in training.callbacks:
             callback.on_epoch_end(state)
@@ -122,20 +133,31 @@ class Run:
                 stack.callback(callback.on_fit_end, self.state)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that is needed to go on exactly from the last completed epoch.
+        """Return all that is needed to go on exactly from here: after the last epoch, or within the running one.
 
-        Its tensors are the run's own: write it, or copy it, before the run advances.
+        Its tensors are the run's own: write it, or copy it, before the run advances. In `on_step_end` all workers must
+        ask, since the sums of the running epoch are then added up over them. In other places within an epoch, as after
+        an error, they are this worker's own.
+
+        Raises:
+            RunError: In `on_step_end`, a callback with a state is yet to be told of the step.
         """
-        training, state = self.training, self.state
+        training, state, running = self.training, self.state, self._running
+        in_step = self._untold > 0
+        refuse_before_others(self._watchers[len(self._watchers) - self._untold + 1 :] if in_step else ())
+        objective = training.objective
         return {
             "version": _SNAPSHOT_VERSION,
             "model": training.model.state_dict(),
             "averaged_model": None if state.averaged_model is None else state.averaged_model.state_dict(),
+            "objective": objective.state_dict() if isinstance(objective, nn.Module) else None,
             "optimizer": training.optimizer.state_dict(),
             "schedule": None if training.schedule is None else training.schedule.state_dict(),
             "scaler": training.precision.scaler.state_dict(),
             "epoch": state.progress.epoch,
             "step": state.progress.step,
+            "batch": 0 if running is None else running.batches,
+            "running": None if running is None else running.state_dict(over_workers=in_step),
             "skipped_steps": self._skipped_steps,
             "stop_reason": state.stop_reason,
             "metrics": dict(state.metrics),
@@ -157,7 +179,11 @@ class Run:
                 f"{len(training.callbacks)}; resume with the callbacks it was made with"
             )
         training.model.load_state_dict(snapshot["model"])
+        if isinstance(training.objective, nn.Module):
+            training.objective.load_state_dict(snapshot["objective"])
         training.optimizer.load_state_dict(snapshot["optimizer"])
+        # Else a schedule asked before the first step of this process warns that none was taken.
+        training.optimizer._opt_called = snapshot["step"] > 0  # type: ignore[attr-defined]  # noqa: SLF001 - no other way
         if training.schedule is not None:
             training.schedule.load_state_dict(snapshot["schedule"])
         training.precision.scaler.load_state_dict(snapshot["scaler"])
@@ -168,39 +194,47 @@ class Run:
         state.metrics = dict(snapshot["metrics"])
         state.history = [dict(row) for row in snapshot["history"]]
         state.progress = self._progress(epoch=snapshot["epoch"], step=snapshot["step"])
+        if snapshot["running"] is not None:
+            self._running = RunningEpoch(training, epoch=snapshot["epoch"], resume=snapshot["running"])
         restore_random_state(snapshot["random"])
 
-    def _train_epoch(self) -> dict[str, float]:
+    def _train_epoch(self, running: RunningEpoch) -> dict[str, float]:
         training, state = self.training, self.state
         epoch = state.progress.epoch
-        training.train.set_epoch(epoch)
         training.model.train()
-        generator = epoch_generator(training.seed, epoch=epoch, device=training.device)
-        sums = EpochSums(training.device)
-        for batches in _windows(training.train, training.accumulation_steps):
+        for batches in running.windows() if state.stop_reason is None else ():
             rate = training.optimizer.param_groups[0]["lr"]
             step = optimizer_step(
                 training,
                 self._forward,
                 [
-                    transformed(batch.to(training.device), training.transforms, state.progress, generator)
+                    transformed(batch.to(training.device), training.transforms, state.progress, running.generator)
                     for batch in batches
                 ],
                 progress=state.progress,
-                sums=sums,
+                sums=running.sums,
                 parameters=self._parameters,
             )
+            running.batches, running.rate = running.batches + len(batches), rate
             self._skipped_steps += not step.taken
             state.progress = self._progress(epoch=epoch, step=state.progress.step + 1)
             state.step_loss, state.gradient_norm = step.loss, step.gradient_norm
-            for callback in training.callbacks:
-                callback.on_step_end(state)
+            self._tell_step()
             if state.stop_reason is not None:
                 break
-        metrics = {**sums.metrics(), "train/lr": float(rate)}
+        metrics = {**running.sums.metrics(), "train/lr": float(running.rate)}
         if training.precision.scaler.is_enabled():
             metrics["train/skipped_steps"] = float(self._skipped_steps)
         return metrics
+
+    def _tell_step(self) -> None:
+        self._untold = len(self._watchers)
+        try:
+            for callback in self._watchers:
+                callback.on_step_end(self.state)
+                self._untold -= 1
+        finally:
+            self._untold = 0
 
     def _progress(self, *, epoch: int, step: int) -> Progress:
         return Progress(epoch, step, min(1.0, step / (self._steps_per_epoch * self.training.epochs)))
@@ -215,12 +249,22 @@ def _check_losses(state: FitState) -> None:
             raise RunError(f"{key} is {state.metrics[key]} in epoch {epoch}; lower optimizer.lr or max_grad_norm")
 
 
-def _windows(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
-    window: list[Batch] = []
-    for batch in batches:
-        window.append(batch)
-        if len(window) == size:
-            yield window
-            window = []
-    if window:
-        yield window
+def refuse_before_others(untold: Iterable[Callback]) -> None:
+    """Refuse a snapshot within an epoch that callbacks with a state are yet to learn from the step of.
+
+    Args:
+        untold: The callbacks whose `on_step_end` is still to come.
+
+    Raises:
+        RunError: One of them watches steps and has a state.
+    """
+    for callback in untold:
+        if _watches_steps(callback) and type(callback).state_dict is not Callback.state_dict:
+            raise RunError(
+                f"a checkpoint within an epoch would miss what {type(callback).__name__} learns from the step; put "
+                "the callback that writes it after all others"
+            )
+
+
+def _watches_steps(callback: Callback) -> bool:
+    return getattr(callback.on_step_end, "__func__", None) is not Callback.on_step_end

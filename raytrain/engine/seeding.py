@@ -23,8 +23,14 @@ def seed_everything(seed: int) -> None:
 
 
 def save_random_state() -> dict[str, Any]:
-    """Return the state of torch's generators, as tensors that load with `weights_only=True`."""
-    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    """Return the state of all global generators, as tensors and plain values that load with `weights_only=True`."""
+    numpy_state: dict[str, Any] = dict(np.random.get_state(legacy=False))  # noqa: NPY002 - the global one
+    inner = {**numpy_state["state"], "key": torch.from_numpy(numpy_state["state"]["key"].astype(np.int64))}
+    state: dict[str, Any] = {
+        "cpu": torch.get_rng_state(),
+        "numpy": {**numpy_state, "state": inner},
+        "python": random.getstate(),
+    }
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state_all()
     return state
@@ -33,5 +39,9 @@ def save_random_state() -> dict[str, Any]:
 def restore_random_state(state: dict[str, Any]) -> None:
     """Restore what `save_random_state` returned; CUDA states only where there are as many devices."""
     torch.set_rng_state(state["cpu"])
+    inner = state["numpy"]["state"]
+    key = inner["key"].numpy().astype(np.uint32)
+    np.random.set_state({**state["numpy"], "state": {**inner, "key": key}})  # noqa: NPY002 - the global one
+    random.setstate(state["python"])
     if "cuda" in state and torch.cuda.device_count() == len(state["cuda"]):
         torch.cuda.set_rng_state_all(state["cuda"])

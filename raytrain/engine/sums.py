@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from raytrain.collective import sum_over_workers
+from raytrain.collective import rank, sum_over_workers
 from raytrain.types import Batch, StepLoss
 
 __all__ = ["EpochSums"]
@@ -36,8 +38,26 @@ class EpochSums:
 
     def metrics(self) -> dict[str, float]:
         """Return the means over the samples of all workers: `train/loss`, `train/accuracy`, `train/{term}`."""
-        sums = torch.cat([self._main, *(self._terms[name].view(1) for name in sorted(self._terms))])
+        sums = self._all()
         sum_over_workers(sums)
         loss, correct, samples, *terms = sums.tolist()
         named = {f"train/{name}": value / samples for name, value in zip(sorted(self._terms), terms, strict=True)}
         return {"train/loss": loss / samples, "train/accuracy": correct / samples, **named}
+
+    def state_dict(self, *, over_workers: bool) -> dict[str, Any]:
+        """Return the sums so far: over all workers, which then must all ask, or this worker's own."""
+        sums = self._all()
+        if over_workers:
+            sum_over_workers(sums)
+        return {"sums": sums, "terms": sorted(self._terms)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from sums over all workers: the first worker has them, the others begin from zero."""
+        sums = state["sums"].to(self._main)
+        if rank() > 0:
+            sums = torch.zeros_like(sums)
+        self._main.copy_(sums[:3])
+        self._terms = {name: value.clone() for name, value in zip(state["terms"], sums[3:], strict=True)}
+
+    def _all(self) -> Tensor:
+        return torch.cat([self._main, *(self._terms[name].view(1) for name in sorted(self._terms))])

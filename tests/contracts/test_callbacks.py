@@ -98,9 +98,12 @@ STATEFUL = {
     EarlyStopping,
     ExponentialMovingAverage,
     GradientMonitor,
+    LearningRateMonitor,
     LearningRateScheduler,
     MLflowLogger,
     ModelCheckpoint,
+    NaNGuard,
+    ProgressBar,
 }
 NAMED_BY_THE_WRITER = {MLflowLogger}
 """Their state is the name of what the one writing worker made, another at each run."""

@@ -13,7 +13,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raytrain.engine.checkpoint import read_checkpoint, write_atomically, write_checkpoint
+from raytrain.engine.checkpoint import (
+    newest_checkpoint,
+    previous_of,
+    read_checkpoint,
+    write_atomically,
+    write_checkpoint,
+)
 from raytrain.errors import RunError
 
 SNAPSHOT: dict[str, Any] = {
@@ -170,3 +176,63 @@ def test_content_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeyp
     write_atomically(path, content)
     assert moments == [("1000 bytes flushed", False)]
     assert path.read_bytes() == content
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A run with its best checkpoint, its last and the one before that."""
+    write_checkpoint(tmp_path / "best.pt", {"epoch": 1})
+    for epoch in (2, 3):
+        write_checkpoint(tmp_path / "last.pt", {"epoch": epoch}, previous=previous_of(tmp_path / "last.pt"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("broken", "used", "epoch"),
+    [([], "last.pt", 3), (["last.pt"], "last-1.pt", 2), (["last.pt", "last-1.pt"], "best.pt", 1)],
+)
+def test_the_newest_whole_checkpoint_is_used_and_damaged_ones_are_named(
+    run: Path, broken: list[str], used: str, epoch: int
+) -> None:
+    for name in broken:
+        (run / name).write_bytes((run / name).read_bytes()[:-1])
+    newest = newest_checkpoint(run)
+    assert (newest.path, newest.snapshot) == (run / used, {"epoch": epoch})
+    assert list(newest.damaged) == [run / name for name in broken]
+    assert all(f"{path} is damaged" in reason for path, reason in newest.damaged.items())
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_is_refused(run: Path) -> None:
+    for name in ("last.pt", "last-1.pt", "best.pt"):
+        (run / name).write_bytes(b"")
+    message = (
+        r"no whole checkpoint is left \(last\.pt, last-1\.pt, best\.pt are damaged\); train anew under another name$"
+    )
+    with pytest.raises(RunError, match=message):
+        newest_checkpoint(run)
+
+
+def test_a_run_killed_between_the_two_renamings_has_the_checkpoint_before(run: Path) -> None:
+    (run / "last.pt").replace(run / "last-1.pt")
+    newest = newest_checkpoint(run)
+    assert (newest.path, newest.snapshot, newest.damaged) == (run / "last-1.pt", {"epoch": 3}, {})
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_a_crash_while_the_old_file_is_kept_leaves_a_whole_one(
+    run: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    renamed: list[Path] = []
+    real = Path.replace
+
+    def interrupt(self: Path, target: Path) -> Path:
+        if len(renamed) == moment:
+            raise KeyboardInterrupt
+        renamed.append(target)
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(run / "last.pt", {"epoch": 4}, previous=run / "last-1.pt")
+    monkeypatch.undo()
+    assert newest_checkpoint(run).snapshot == {"epoch": 3}

@@ -161,7 +161,7 @@ def test_the_scaler_and_the_skipped_steps_are_restored(assemble: Assemble, tmp_p
 
 def test_a_snapshot_of_another_version_is_refused(assemble: Assemble) -> None:
     snapshot = Run(assemble()).snapshot() | {"version": 0}
-    message = r"^snapshot has version 0, this raytrain reads 2; resume with the release that wrote it$"
+    message = r"^snapshot has version 0, this raytrain reads 3; resume with the release that wrote it$"
     with pytest.raises(RunError, match=message):
         Run(assemble(), resume=snapshot)
 
