@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from raytrain.engine.flops import count_flops, count_flops_by_layer, fft_flops
 from raytrain.models.build import create_model
-from raytrain.models.flops import count_flops, count_flops_by_layer, fft_flops
 
 
 def test_convolutions_by_their_closed_form() -> None:
