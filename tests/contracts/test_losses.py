@@ -1,4 +1,4 @@
-"""What every loss of the table keeps, at its default settings, called through the objective it asks for."""
+"""What every loss, every physics and every distillation keeps at its default settings, through its objective."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from raytrain.errors import ConfigError
-from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.losses.build import (
+    DISTILLATIONS,
+    LOSSES,
+    PHYSICS,
+    create_criterion,
+    create_distillation,
+    create_physics,
+)
 from raytrain.losses.loss_data import LossData
 from raytrain.models.classifier import Outputs
 from raytrain.objectives.build import create_objective
@@ -28,13 +35,14 @@ DATA = LossData(
     fault_orders=(3.5848, 5.4152, 4.7135, 0.3983),
     conditions=("shaft_speed_rpm",),
 )
-START = Progress(epoch=0, step=0, fraction=0.0)
+LATE = Progress(epoch=9, step=999, fraction=0.9)
+TABLE: dict[str, Callable[..., nn.Module]] = {**LOSSES, **PHYSICS, **DISTILLATIONS}
 # A sample of theirs is compared with others of its class, or has the physics of one machine.
-TAKE_NO_MIXTURE = {"physics_informed", "supcon"}
+TAKE_NO_MIXTURE = {"supcon": "loss.name: 'supcon'", "consistency": "physics needs windows of one machine"}
 # They compare the samples of a micro-batch with each other.
 NOT_A_MEAN_OVER_SAMPLES = {"supcon"}
 
-pytestmark = pytest.mark.parametrize("name", sorted(LOSSES))
+pytestmark = pytest.mark.parametrize("name", sorted(TABLE))
 
 
 class Network(nn.Module):
@@ -77,15 +85,19 @@ def gradient(model: nn.Module) -> Tensor:
 
 
 def create(name: str) -> Callable[[nn.Module, Batch], StepLoss]:
-    """Return the loss as a function of model and batch."""
-    teacher = Network(seed=9) if name == "distillation" else None
-    objective = create_objective(create_criterion(name, data=DATA, settings={}), teacher=teacher)
-    return lambda model, samples: objective(model, samples, START)
+    """Return the loss as a function of model and batch, late in training, when all of it counts."""
+    objective = create_objective(
+        create_criterion(name if name in LOSSES else "cross_entropy", data=DATA, settings={}),
+        physics=create_physics(name, data=DATA, settings={}) if name in PHYSICS else None,
+        soft_targets=create_distillation(name, data=DATA, settings={}) if name in DISTILLATIONS else None,
+        teacher=Network(seed=9) if name in DISTILLATIONS else None,
+    )
+    return lambda model, samples: objective(model, samples, LATE)
 
 
 def test_every_setting_is_keyword_only_annotated_described_and_has_a_default(name: str) -> None:
-    described = inspect.getdoc(LOSSES[name]) or ""
-    first, *settings = inspect.signature(LOSSES[name], eval_str=True).parameters.values()
+    described = inspect.getdoc(TABLE[name]) or ""
+    first, *settings = inspect.signature(TABLE[name], eval_str=True).parameters.values()
     assert (first.name, first.annotation) == ("data", LossData)
     for parameter in settings:
         assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
@@ -141,7 +153,7 @@ def test_a_mixed_batch_has_the_loss_of_each_class_by_its_share_or_is_refused(nam
         samples.inputs, samples.targets, samples.conditions, Mixture(partners, torch.full((len(samples),), share))
     )
     if name in TAKE_NO_MIXTURE:
-        with pytest.raises(ConfigError, match=rf"loss.name: '{name}' .* remove mixup and cutmix"):
+        with pytest.raises(ConfigError, match=f"{TAKE_NO_MIXTURE[name]} .* remove mixup and cutmix"):
             loss(model, mixed)
         return
     own, other = (
@@ -182,7 +194,7 @@ def test_the_same_batch_has_the_same_loss_and_nothing_is_drawn(name: str) -> Non
 
 
 def test_all_it_holds_moves_with_it_and_nothing_is_trained(name: str) -> None:
-    criterion = create_criterion(name, data=DATA, settings={})
+    criterion = TABLE[name](DATA)
     moved = copy.deepcopy(criterion).to("meta")
     assert {buffer.device.type for buffer in moved.buffers()} <= {"meta"}
     held = [value for module in moved.modules() for value in vars(module).values() if isinstance(value, Tensor)]

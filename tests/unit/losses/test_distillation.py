@@ -107,10 +107,10 @@ def test_terms_are_unweighted_and_combine_to_the_loss() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"temperature": 0.0}, "loss.temperature must be above 0 and finite, got 0"),
-        ({"temperature": float("inf")}, "loss.temperature must be above 0 and finite, got inf"),
-        ({"alpha": 1.5}, "loss.alpha must be from 0 to 1, got 1.5"),
-        ({"alpha": -0.5}, "loss.alpha must be from 0 to 1, got -0.5"),
+        ({"temperature": 0.0}, "distillation.temperature must be above 0 and finite, got 0"),
+        ({"temperature": float("inf")}, "distillation.temperature must be above 0 and finite, got inf"),
+        ({"alpha": 1.5}, "distillation.alpha must be from 0 to 1, got 1.5"),
+        ({"alpha": -0.5}, "distillation.alpha must be from 0 to 1, got -0.5"),
     ],
 )
 def test_impossible_values_are_refused(settings: dict[str, float], message: str) -> None:

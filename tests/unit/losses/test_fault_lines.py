@@ -48,7 +48,7 @@ def test_a_single_fault_is_separated_from_zero() -> None:
 def test_overlapping_bands_are_refused_with_the_tolerance_that_would_do() -> None:
     """In NICE, BPFI and 2 x BSF are 0.35 orders apart."""
     with pytest.raises(
-        ConfigError, match=r"loss\.tolerance must be below 0\.0359, or the bands of inner and ball"
+        ConfigError, match=r"physics\.tolerance must be below 0\.0359, or the bands of inner and ball"
     ) as caught:
         least_separation(FAULTS["NICE"], 0.04)
     limit = float(str(caught.value).split("below ")[1].split(",")[0])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,9 +72,8 @@ def test_expected_contradiction_is_the_formula() -> None:
     known = torch.tensor([True, False, True, True, False])
     each = []
     for scores, contradicted, counts in zip(logits.numpy(), degree.numpy(), known.numpy(), strict=True):
-        if counts:
-            share = np.exp(scores) / np.exp(scores).sum()
-            each.append((share * contradicted).sum())
+        share = np.exp(scores) / np.exp(scores).sum()
+        each.append(counts * (share * contradicted).sum())
     assert expected_contradiction(logits, degree, known=known).item() == pytest.approx(np.mean(each), rel=1e-12)
 
 
@@ -165,12 +165,20 @@ def test_scale_changes_nothing(scale: float) -> None:
 
 
 @pytest.mark.parametrize("unknown", [math.nan, math.inf, 0.0, -1800.0])
-def test_samples_of_unknown_speed_are_left_out(unknown: float) -> None:
+def test_samples_of_unknown_speed_add_nothing_to_the_mean(unknown: float) -> None:
     logits = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
     speeds = torch.tensor([RPM, unknown, RPM, unknown])
     loss = make_loss()
     value = loss(logits, batch_of(ONE_OF_EACH, speeds))
-    torch.testing.assert_close(value, loss(logits[::2], batch_of(ONE_OF_EACH[::2])))
+    torch.testing.assert_close(value, loss(logits[::2], batch_of(ONE_OF_EACH[::2])) / 2)
+
+
+def test_the_measured_windows_are_looked_at_whatever_the_model_sees() -> None:
+    logits, loss = torch.randn(4, 4, generator=torch.Generator().manual_seed(0)), make_loss()
+    plain = batch_of(ONE_OF_EACH)
+    changed = replace(plain, inputs={"stft": torch.zeros(4, 1, 8, 8)}, waveform=ONE_OF_EACH)
+    assert torch.equal(loss(logits, changed), loss(logits, plain))
+    assert not torch.equal(loss(logits, replace(plain, waveform=ONE_OF_EACH.flip(0))), loss(logits, plain))
 
 
 def test_without_any_speed_the_loss_is_exactly_zero_with_a_graph() -> None:
@@ -256,9 +264,12 @@ def test_lines_beyond_the_envelopes_bandwidth_are_refused() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"tolerance": 0.0}, "loss.tolerance must be above 0 and below 0.5, got 0"),
-        ({"tolerance": 0.07}, "loss.tolerance must be below 0.0693, or the bands of inner and ball overlap, got 0.07"),
-        ({"harmonics": 0}, "loss.harmonics must be at least 1, got 0"),
+        ({"tolerance": 0.0}, "physics.tolerance must be above 0 and below 0.5, got 0"),
+        (
+            {"tolerance": 0.07},
+            "tolerance must be below 0.0693, or the bands of inner and ball overlap, got 0.07",
+        ),
+        ({"harmonics": 0}, "physics.harmonics must be at least 1, got 0"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -272,7 +283,7 @@ def test_impossible_settings_are_refused(settings: dict[str, Any], message: str)
     [
         (FaultSignatureDatabase.journal(), ("healthy", "wear"), "a healthy journal bearing shows its faults' lines"),
         (SIGNATURES, ("normal", "wear"), "'wear' is a class of journal bearings"),
-        (SIGNATURES, ("normal",), "loss.frequency_weight needs a class that is a fault, got normal"),
+        (SIGNATURES, ("normal",), "physics.lambda_freq needs a class that is a fault, got normal"),
     ],
 )
 def test_classes_that_do_not_fit_are_refused(

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from raytrain.errors import ConfigError
-from raytrain.losses.build import LOSSES, create_criterion
+from raytrain.losses.build import LOSSES, create_criterion, create_distillation, create_physics
 from raytrain.losses.contrastive_cross_entropy import ContrastiveCrossEntropy
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
-from raytrain.losses.distillation import DistillationLoss
+from raytrain.losses.distillation import SoftTargets
 from raytrain.losses.focal import FocalLoss
 from raytrain.losses.loss_data import LossData
+from raytrain.losses.physics_terms import PhysicsTerms
 
 DATA = LossData(
     torch.tensor([0, 0, 1, 2, 2, 2]),
@@ -66,14 +67,18 @@ def test_supcon() -> None:
 
 
 def test_distillation() -> None:
-    criterion = create_criterion("distillation", data=DATA, settings={})
-    assert isinstance(criterion, DistillationLoss)
-    assert (criterion.temperature, criterion.alpha) == (4.0, 0.7)
-    assert weights(criterion.weight) == BALANCED
-    settings = {"teacher": "runs/7", "temperature": 2.0, "alpha": 0.5, "class_weights": "none"}
-    other = create_criterion("distillation", data=DATA, settings=settings)
-    assert isinstance(other, DistillationLoss)
-    assert (other.temperature, other.alpha, other.weight) == (2.0, 0.5, None)
+    guide = create_distillation("soft_targets", data=DATA, settings={})
+    assert isinstance(guide, SoftTargets)
+    assert (guide.temperature, guide.alpha) == (4.0, 0.7)
+    settings = {"teacher": "runs/7", "temperature": 2.0, "alpha": 0.5}
+    other = create_distillation("soft_targets", data=DATA, settings=settings)
+    assert (other.temperature, other.alpha) == (2.0, 0.5)
+
+
+def test_physics() -> None:
+    physics = create_physics("consistency", data=DATA, settings={"lambda_freq": 0.0, "lambda_temporal": 0.3})
+    assert isinstance(physics, PhysicsTerms)
+    assert physics.lambdas == {"temporal": 0.3}
 
 
 def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
@@ -81,6 +86,10 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
         create_criterion("crossentropy", data=DATA, settings={})
     with pytest.raises(ConfigError, match="there is no loss 'zzz'; valid: " + ", ".join(sorted(LOSSES))):
         create_criterion("zzz", data=DATA, settings={})
+    with pytest.raises(ConfigError, match=r"physics\.name: there is no 'consistent'; did you mean 'consistency'"):
+        create_physics("consistent", data=DATA, settings={})
+    with pytest.raises(ConfigError, match=r"distillation\.name: there is no 'soft'; .*'?soft_targets'?"):
+        create_distillation("soft", data=DATA, settings={})
 
 
 @pytest.mark.parametrize(
@@ -91,7 +100,6 @@ def test_an_unknown_name_is_refused_with_the_nearest_or_all() -> None:
         ("focal", {"gamma": -1.0}, "loss.gamma must be"),
         ("supcon", {"weight": -1.0}, "loss.weight must be at least 0 and finite, got -1"),
         ("supcon", {"temperature": 0.0}, "loss.temperature must be"),
-        ("distillation", {"alpha": 2.0}, "loss.alpha must be"),
     ],
 )
 def test_an_impossible_setting_is_named(name: str, settings: dict[str, Any], message: str) -> None:

@@ -12,7 +12,13 @@ from torch import Tensor
 from raytrain.data.journal import generate_journal
 from raytrain.errors import ConfigError
 from raytrain.losses import SommerfeldConsistencyLoss
-from raytrain.losses.sommerfeld_consistency import FILM_SEVERITY, mixed_film_share, sommerfeld_consistency
+from raytrain.losses.film_number import film_number, has_film_number
+from raytrain.losses.sommerfeld_consistency import (
+    FILM_SEVERITY,
+    expected_severity,
+    mixed_film_share,
+    sommerfeld_consistency,
+)
 from raytrain.physics import FaultSignatureDatabase, sommerfeld_number
 from raytrain.types import Batch
 
@@ -62,7 +68,7 @@ def test_gradient_is_that_of_finite_differences() -> None:
     severity = torch.tensor(list(FILM_SEVERITY.values()), dtype=torch.float64)
     known = torch.tensor([True, False, True, True])
     assert torch.autograd.gradcheck(
-        lambda scores: sommerfeld_consistency(scores, implied, severity=severity, known=known), logits
+        lambda scores: sommerfeld_consistency(expected_severity(scores, severity), implied, known=known), logits
     )
 
 
@@ -89,11 +95,11 @@ def test_a_lower_number_asks_for_more_severity() -> None:
 
 
 @pytest.mark.parametrize("unknown", [math.nan, math.inf, 0.0, -1.0])
-def test_samples_of_unknown_number_are_left_out(unknown: float) -> None:
+def test_samples_of_unknown_number_add_nothing_to_the_mean(unknown: float) -> None:
     logits = torch.randn(4, K, generator=torch.Generator().manual_seed(0))
     loss = SommerfeldConsistencyLoss(CLASSES)
     value = loss(logits, batch_of(torch.tensor([0.1, unknown, 2.0, unknown])))
-    torch.testing.assert_close(value, loss(logits[::2], batch_of(torch.tensor([0.1, 2.0]))))
+    torch.testing.assert_close(value, loss(logits[::2], batch_of(torch.tensor([0.1, 2.0]))) / 2)
 
 
 def test_without_any_number_the_loss_is_exactly_zero_with_a_graph() -> None:
@@ -117,6 +123,44 @@ def test_the_number_is_that_of_revolutions_per_second() -> None:
         assert recording.conditions["sommerfeld_number"] == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_a_severity_that_the_model_states_is_judged_instead_of_the_classes() -> None:
+    loss, numbers = SommerfeldConsistencyLoss(CLASSES), torch.tensor([0.02, 0.1, 3.0])
+    logits, stated = torch.randn(3, K, requires_grad=True), torch.tensor([0.9, 0.2, 0.4], requires_grad=True)
+    value = loss(logits, batch_of(numbers), severity=stated)
+    implied = 1 / (1 + numbers.double().numpy() / 0.1)
+    assert value.item() == pytest.approx(np.mean((stated.detach().numpy() - implied) ** 2), rel=1e-6)
+    value.backward()
+    assert logits.grad is None
+    assert stated.grad is not None
+    assert (stated.grad.sign() == torch.from_numpy(np.sign(stated.detach().numpy() - implied))).all()
+
+
+def test_the_number_follows_from_the_film_of_each_sample() -> None:
+    film = {
+        "viscosity_pa_s": torch.tensor([0.02, 0.03, 0.01], dtype=torch.float64),
+        "shaft_speed_rpm": torch.tensor([3600.0, 1500.0, math.nan], dtype=torch.float64),
+        "unit_load_pa": torch.tensor([1.2e6, 0.8e6, 1.0e6], dtype=torch.float64),
+        "clearance_ratio": torch.tensor([1e-3, 2e-3, 1e-3], dtype=torch.float64),
+    }
+    batch = Batch(torch.zeros(3, 1, 8), torch.zeros(3, dtype=torch.int64), film)
+    found = film_number(batch)
+    for row in range(2):
+        one = {name: values[row].item() for name, values in film.items()}
+        expected = sommerfeld_number(
+            one["viscosity_pa_s"],
+            one["shaft_speed_rpm"] / 60,
+            unit_load_pa=one["unit_load_pa"],
+            clearance_ratio=one["clearance_ratio"],
+        )
+        assert found[row].item() == pytest.approx(float(expected), rel=1e-12)
+    logits = torch.randn(3, K, dtype=torch.float64)
+    loss = SommerfeldConsistencyLoss(CLASSES)
+    assert torch.equal(loss(logits, batch), loss(logits, batch_of(found)))
+    assert loss(logits, batch).isfinite()
+    assert has_film_number(film)
+    assert not has_film_number(set(film) - {"unit_load_pa"})
+
+
 def test_every_journal_class_has_a_severity_and_a_mixed_one_its_parents_larger() -> None:
     assert set(FILM_SEVERITY) == set(CLASSES)
     assert all(0 <= severity <= 1 for severity in FILM_SEVERITY.values())
@@ -134,13 +178,13 @@ def test_rolling_element_bearings_are_refused() -> None:
 
 def test_a_batch_without_the_number_is_refused() -> None:
     batch = Batch(torch.zeros(1, 1, 8), torch.tensor([0]), {"shaft_speed_rpm": torch.tensor([3600.0])})
-    with pytest.raises(ConfigError, match="needs the operating condition sommerfeld_number; batches carry shaft_speed"):
+    with pytest.raises(ConfigError, match=r"condition sommerfeld_number, or viscosity_pa_s, .*; batches carry shaft_"):
         SommerfeldConsistencyLoss(CLASSES)(torch.zeros(1, K), batch)
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
 def test_impossible_settings_are_refused(bad: float) -> None:
-    with pytest.raises(ConfigError, match=r"loss\.transition must be positive and finite, got"):
+    with pytest.raises(ConfigError, match=r"physics\.transition must be positive and finite, got"):
         SommerfeldConsistencyLoss(CLASSES, transition=bad)
-    with pytest.raises(ConfigError, match=r"loss\.steepness must be positive and finite, got"):
+    with pytest.raises(ConfigError, match=r"physics\.steepness must be positive and finite, got"):
         SommerfeldConsistencyLoss(CLASSES, steepness=bad)
