@@ -13,6 +13,7 @@ from raytrain.models.cnn_lstm import CNNLSTM
 from raytrain.models.multi_scale_cnn import MultiScaleCNN
 from raytrain.models.multi_view import MultiViewNet
 from raytrain.models.patch_transformer import PatchTransformer
+from raytrain.models.physics_hybrid import PhysicsHybrid
 from raytrain.models.resnet1d import ResNet1D
 from raytrain.models.resnet2d import ResNet2D
 from raytrain.models.ticnn import TICNN
@@ -27,6 +28,7 @@ MODELS: dict[str, type[Classifier]] = {
     "multi_scale_cnn": MultiScaleCNN,
     "multi_view": MultiViewNet,
     "patch_transformer": PatchTransformer,
+    "physics_hybrid": PhysicsHybrid,
     "resnet1d": ResNet1D,
     "resnet2d": ResNet2D,
     "ticnn": TICNN,

@@ -113,7 +113,7 @@ class PatchTransformer(Classifier):
         num_classes: int,
         *,
         patch_length: int = 64,
-        patch_stride: int = 32,
+        patch_stride: int = 64,
         depth: int = 3,
         width: int = 64,
         heads: int = 4,
