@@ -79,7 +79,7 @@ def _compare(config: TrainConfig, store: SegmentStore, options: Options) -> dict
     wall = {name: [timing.wall_s for timing in measured] for name, measured in timings.items()}
     cpu = {name: [timing.cpu_s for timing in measured] for name, measured in timings.items()}
     by_hand = PlainLoop(config, store)
-    windows, validated = len(by_hand.targets), len(by_hand.val_targets)
+    windows, validated = len(by_hand.training.targets), len(by_hand.validation.targets)
     samples = config.epochs * (windows + validated)
     return {
         **{name: spread([samples / seconds for seconds in values]) for name, values in wall.items()},
