@@ -72,8 +72,8 @@ class ResNet2D(Classifier):
         if first_stride > 3:
             raise ConfigError(f"model.first_stride must be at most 3, or a 3 x 3 kernel skips rows; got {first_stride}")
         self.in_channels = in_channels
-        # Two rows and columns are left after all strides, so that even one image has a variance over its positions.
-        self.minimum_frequencies: int = 8 * first_stride + 1
+        # A row and two columns are left after all strides, so that even one image has a variance over its positions.
+        self.minimum_frequencies: int = 8 * first_stride
         self.minimum_times: int = 8 * first_stride + 1
         stem = nn.Sequential(
             nn.Conv2d(in_channels, width, 3, stride=first_stride, padding=1, bias=False),

@@ -66,11 +66,11 @@ def test_has_the_parameters_that_its_documentation_states() -> None:
 
 
 @pytest.mark.parametrize("first_stride", [1, 2, 3])
-def test_images_of_the_minimum_size_leave_two_rows_and_columns(first_stride: int) -> None:
+def test_images_of_the_minimum_size_leave_one_row_and_two_columns(first_stride: int) -> None:
     model = ResNet2D(1, 3, width=2, first_stride=first_stride).eval()
     rows, columns = model.minimum_frequencies, model.minimum_times
-    assert model.features(images(1, 1, rows, columns)).shape[-2:] == (2, 2)
-    assert model.features(images(1, 1, rows - 1, columns - 1)).shape[-2:] == (1, 1)
+    assert model.features(images(1, 1, rows, columns)).shape[-2:] == (1, 2)
+    assert model.features(images(1, 1, rows, columns - 1)).shape[-2:] == (1, 1)
 
 
 def test_scores_do_not_depend_on_the_unit_of_the_image() -> None:
@@ -95,5 +95,5 @@ def test_impossible_values_are_refused(settings: dict[str, Any], message: str) -
 
 
 def test_too_small_images_are_refused_with_what_would_work() -> None:
-    with pytest.raises(ConfigError, match=r"65 frequencies and 16 times .* at least 17 and 17; lower tfr.hop"):
+    with pytest.raises(ConfigError, match=r"65 frequencies and 16 times .* at least 16 and 17; lower tfr.hop"):
         ResNet2D(1, 3)(images(2, 1, 65, 16))
