@@ -14,6 +14,7 @@ from raytrain.data.adapter import AnyLoader
 from raytrain.errors import ConfigError
 from raytrain.losses.consistency import create_consistency
 from raytrain.losses.loss_data import LossData
+from raytrain.models.classifier import Classifier
 from raytrain.objectives.build import create_objective
 from raytrain.physics.kinematics import BearingGeometry
 from raytrain.trainers.fault_orders import fault_orders
@@ -128,7 +129,9 @@ class PINNTrainer(Trainer):
             train_loader,
             val_loader,
             optimizer=optimizer,
-            objective=create_objective(criterion or nn.CrossEntropyLoss(), physics=physics),
+            objective=create_objective(
+                criterion or nn.CrossEntropyLoss(), physics=physics, detailed=isinstance(model, Classifier)
+            ),
             transforms=transforms,
             device=device,
             callbacks=callbacks,

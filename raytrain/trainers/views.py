@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from raytrain.augment.augmentation import Augmentation
 from raytrain.data.adapter import AnyLoader, BatchAdapter
 from raytrain.errors import ConfigError, DataError
-from raytrain.models.multi_view import MultiViewNet, SharedViews, normalised_weights
+from raytrain.models.multi_view import MultiViewNet, SharedViews
+from raytrain.models.opinion_pool import normalised_weights
 from raytrain.types import Batch, BatchTransform, Progress
 
 __all__ = ["AlignedViews", "EachView", "one_loader", "sees_views", "weights_of_views"]

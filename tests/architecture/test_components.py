@@ -8,12 +8,16 @@ import inspect
 import re
 import textwrap
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 
 LISTED = {
+    "raytrain.trainers": """
+        Trainer CNNTrainer PINNTrainer SpectrogramTrainer MultiTFRTrainer MixedPrecisionTrainer DistillationTrainer
+        ProgressiveResizingTrainer compare_teacher_student""",
     "raytrain.losses": """
         FocalLoss LabelSmoothingCrossEntropy SupConLoss DistillationLoss FrequencyConsistencyLoss
         SommerfeldConsistencyLoss TemporalSmoothnessLoss PhysicalConstraintLoss PhysicsInformedLoss create_criterion
@@ -105,6 +109,44 @@ def test_a_folder_exports_what_it_names(folder: str) -> None:
     module = importlib.import_module(folder)
     missing = [name for name in module.__all__ if not hasattr(module, name)]
     assert missing == []
+
+
+def presets(trainers: ModuleType) -> dict[str, type]:
+    """Return the trainers that stand on the base."""
+    public = {name: getattr(trainers, name) for name in trainers.__all__}
+    return {name: one for name, one in public.items() if inspect.isclass(one) and one is not trainers.Trainer}
+
+
+def held(source: str) -> list[str]:
+    """Return what the one class in `source` holds, beside its docstring."""
+    [definition] = ast.parse(textwrap.dedent(source)).body
+    assert isinstance(definition, ast.ClassDef)
+    rest = definition.body[1:] if ast.get_docstring(definition) else definition.body
+    return [one.name if isinstance(one, ast.FunctionDef) else ast.unparse(one) for one in rest]
+
+
+def test_a_trainer_assembles_parts_and_overrides_nothing() -> None:
+    trainers = importlib.import_module("raytrain.trainers")
+    found = presets(trainers)
+    assert len(found) == 7
+    for name, one in found.items():
+        assert issubclass(one, trainers.Trainer)
+        assert held(inspect.getsource(one)) == ["__init__"], f"{name} holds more than __init__"
+
+
+def test_the_trainers_are_handed_out_by_the_package() -> None:
+    package = importlib.import_module("raytrain")
+    for name in LISTED["raytrain.trainers"].split():
+        assert name in package.__all__
+        assert getattr(package, name) is getattr(importlib.import_module("raytrain.trainers"), name)
+
+
+def test_a_trainer_that_holds_more_is_found() -> None:
+    assert held('class A:\n    """Doc."""\n    x = 1\n    def __init__(self): ...\n    def fit(self): ...\n') == [
+        "x = 1",
+        "__init__",
+        "fit",
+    ]
 
 
 def test_missing_documentation_is_found() -> None:
