@@ -5,42 +5,38 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from raytrain.callbacks.build import create_callbacks
 from raytrain.callbacks.context import CallbackContext
 from raytrain.callbacks.early_stopping import EarlyStopping
-from raytrain.config.load import load_yaml, validate
-from raytrain.config.parts import augmentation_steps
+from raytrain.config.combinations import create_network
 from raytrain.config.schema import TrainConfig
+from raytrain.config.teacher import load_teacher
+from raytrain.config.transforms import build_transforms
 from raytrain.data.loaders import WindowLoader
 from raytrain.data.segments import PartName
 from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
-from raytrain.engine.checkpoint import evaluated_weights, read_checkpoint
 from raytrain.engine.precision import Precision, best_precision, choose_device
 from raytrain.engine.training import Training
 from raytrain.errors import ConfigError
-from raytrain.losses.build import create_criterion
+from raytrain.losses.build import create_criterion, create_distillation, create_physics
 from raytrain.losses.loss_data import LossData
-from raytrain.models.build import create_model as create_network
 from raytrain.objectives.build import create_objective
 from raytrain.optim.build import create_optimizer, create_schedule
 from raytrain.optim.schedule import RunLength
-from raytrain.tfr.build import create_transform
-from raytrain.tfr.transform import TimeFrequencyTransform
-from raytrain.types import BatchTransform, Callback
+from raytrain.types import Callback
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = [
     "build_training",
-    "build_transforms",
     "evaluation_loader",
     "further_callbacks",
     "loss_data",
@@ -72,15 +68,18 @@ def build_training(
     device = choose_device(config.device)
     windows = Windows(store, train, config.windows, device=device)
     loader = WindowLoader(
-        windows, batch_size=config.batch_size, shuffle=True, seed=config.seed, rank=rank, world_size=world_size
+        windows,
+        batch_size=config.batch_size,
+        shuffle=True,
+        seed=config.seed,
+        neighbours=config.neighbours,
+        rank=rank,
+        world_size=world_size,
     )
-    model = _network(config, store).to(device)
+    model = create_network(config, in_channels=len(store.channels), num_classes=len(store.classes)).to(device)
     optimizer = create_optimizer(config.optimizer.name, model, settings=config.optimizer.settings)
     length = RunLength(math.ceil(len(loader) / config.accumulation_steps), config.epochs)
-    criterion = create_criterion(
-        config.loss.name, data=loss_data(config, store, windows), settings=config.loss.settings
-    )
-    objective = create_objective(criterion, teacher=_teacher(config, store)).to(device)
+    objective = _objective(config, store, windows, model).to(device)
     return Training(
         model=model,
         objective=objective,
@@ -90,46 +89,38 @@ def build_training(
         else evaluation_loader(config, store, validation, rank=rank, world_size=world_size),
         optimizer=optimizer,
         schedule=create_schedule(config.schedule.name, optimizer, length=length, settings=config.schedule.settings),
-        precision=Precision(_precision(config, device), device),
+        precision=_precision(config, device),
         device=device,
         epochs=config.epochs,
         num_classes=len(store.classes),
         num_recordings=len(store.recording_ids),
         accumulation_steps=config.accumulation_steps,
         max_grad_norm=config.max_grad_norm,
-        transforms=build_transforms(config, sample_rate_hz=store.fs_hz, model=model, objective=objective),
+        transforms=build_transforms(config, windows, model=model, objective=objective),
         seed=config.seed,
         callbacks=callbacks,
+        batch_norm=config.batch_norm,
     )
 
 
-def build_transforms(
-    config: TrainConfig, *, sample_rate_hz: float, model: nn.Module, objective: nn.Module
-) -> list[BatchTransform]:
-    """Return what batches go through: augmentation of signals, the time-frequency transform, augmentation of images."""
-    steps = augmentation_steps(config)
-    on_signals = [step for step in steps if step.domain == "signal"]
-    on_images = [step for step in steps if step.domain == "image"]
-    images: list[TimeFrequencyTransform] = []
-    if config.tfr.name != "none":
-        images = [create_transform(config.tfr.name, sample_rate_hz=sample_rate_hz, settings=config.tfr.settings)]
-    for step in on_signals:
-        step.bind(_OnSignals(model, images[0]) if images else model, objective)
-    for step in on_images:
-        step.bind(model, objective)
-    return [*on_signals, *images, *on_images]
-
-
-class _OnSignals(nn.Module):
-    """A model of images as one of signals, for an augmentation that asks it before the transform."""
-
-    def __init__(self, model: nn.Module, transform: TimeFrequencyTransform) -> None:
-        super().__init__()
-        self.model = model
-        self._transform = transform
-
-    def forward(self, signal: Tensor, *, detailed: bool = False) -> Any:  # noqa: ANN401 - what the model returns
-        return self.model(self._transform.transform(signal), detailed=detailed)
+def _objective(config: TrainConfig, store: SegmentStore, windows: Windows, model: nn.Module) -> nn.Module:
+    data = loss_data(config, store, windows)
+    physics, soft_targets = None, None
+    if config.physics.name != "none":
+        physics = create_physics(config.physics.name, data=data, settings=config.physics.settings)
+    if config.distillation.name != "none":
+        soft_targets = create_distillation(config.distillation.name, data=data, settings=config.distillation.settings)
+    states_severity = getattr(model, "severity", None) is not None
+    if states_severity and (physics is None or "sommerfeld" not in physics.lambdas):
+        raise ConfigError("model.severity_head: nothing trains it but physics with lambda_sommerfeld above 0; omit it")
+    return create_objective(
+        create_criterion(config.loss.name, data=data, settings=config.loss.settings),
+        view_weights=getattr(model, "view_weights", None),
+        teacher=load_teacher(config, store),
+        soft_targets=soft_targets,
+        physics=physics,
+        detailed=states_severity,
+    )
 
 
 def loss_data(config: TrainConfig, store: SegmentStore, windows: Windows) -> LossData:
@@ -186,48 +177,8 @@ def further_callbacks(config: TrainConfig, directory: Path, *, console: Console 
     return list(create_callbacks(config.callbacks, context=context))
 
 
-def _precision(config: TrainConfig, device: torch.device) -> Literal["fp32", "bf16", "fp16"]:
-    if config.precision != "auto":
-        return config.precision
-    return "fp32" if device.type == "cpu" else best_precision(device)
-
-
-def _network(config: TrainConfig, store: SegmentStore) -> nn.Module:
-    return create_network(
-        config.model.name,
-        in_channels=len(store.channels),
-        num_classes=len(store.classes),
-        settings=config.model.settings,
-    )
-
-
-def _teacher(config: TrainConfig, store: SegmentStore) -> nn.Module | None:
-    """Return the trained model that the loss names, from its run's directory; None where it names none."""
-    named = config.loss.settings.get("teacher")
-    if not named:
-        return None
-    directory = Path(named)
-    checkpoint = next((path for name in ("best.pt", "checkpoint.pt") if (path := directory / name).is_file()), None)
-    if checkpoint is None:
-        raise ConfigError(
-            f"loss.teacher: {directory} has no best.pt or checkpoint.pt; name the folder of a training run, or the "
-            "'best' folder of a sweep"
-        )
-    taught = validate(TrainConfig, load_yaml(directory / "config.yaml"), where=str(directory / "config.yaml"))
-    for field in ("input", "envelope_band_hz", "sample_rate_hz", "normalize"):
-        theirs, ours = getattr(taught.windows, field), getattr(config.windows, field)
-        if theirs != ours:
-            raise ConfigError(f"loss.teacher: the teacher saw windows.{field} {theirs}, and this run has {ours}")
-    if taught.tfr != config.tfr:
-        raise ConfigError(
-            f"loss.teacher: the teacher saw tfr '{taught.tfr.name}', and this run has '{config.tfr.name}'"
-        )
-    teacher = _network(taught, store)
-    try:
-        teacher.load_state_dict(evaluated_weights(read_checkpoint(checkpoint)))
-    except RuntimeError as error:
-        raise ConfigError(
-            f"loss.teacher: the model of {directory} does not fit {len(store.channels)} channels and "
-            f"{len(store.classes)} classes; use a teacher of the same channels and classes"
-        ) from error
-    return teacher
+def _precision(config: TrainConfig, device: torch.device) -> Precision:
+    name = config.precision
+    if name == "auto":
+        name = "fp32" if device.type == "cpu" else best_precision(device)
+    return Precision(name, device, scaling=config.loss_scaling.model_dump(), tf32=config.tf32)

@@ -8,31 +8,46 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from raytrain.augment.augmentation import Augmentation
-from raytrain.augment.build import AUGMENTATIONS, create_augmentation
+from raytrain.augment.build import AUGMENTATIONS, RESIZES
 from raytrain.callbacks.build import CALLBACKS
+from raytrain.config.combinations import check_model, combination_problems
+from raytrain.config.paradigms import PARADIGMS
 from raytrain.config.schema import Part, TrainConfig
 from raytrain.errors import ConfigError, nearest
-from raytrain.losses.build import LOSSES
+from raytrain.losses.build import DISTILLATIONS, LOSSES, PHYSICS
 from raytrain.models.build import MODELS
-from raytrain.models.build import create_model as create_network
 from raytrain.optim.build import OPTIMIZERS, SCHEDULES
-from raytrain.tfr.build import TRANSFORMS, create_transform
+from raytrain.tfr.build import TRANSFORMS
 
-__all__ = ["TABLES", "augmentation_steps", "check_parts", "settings_of"]
+__all__ = ["TABLES", "check_parts", "settings_of"]
 
 
 def _no_transform() -> None:
     """No transform: the model sees the signal itself."""
 
 
+def _no_physics() -> None:
+    """No physics: the loss alone."""
+
+
+def _no_teacher() -> None:
+    """No teacher: the loss alone."""
+
+
+def _no_resize() -> None:
+    """No resizing: windows have the same length throughout."""
+
+
 TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
+    "paradigm": PARADIGMS,
     "model": MODELS,
     "loss": LOSSES,
+    "physics": {"none": _no_physics, **PHYSICS},
+    "distillation": {"none": _no_teacher, **DISTILLATIONS},
     "augmentation": AUGMENTATIONS,
+    "resize": {"none": _no_resize, **RESIZES},
     "tfr": {"none": _no_transform, **TRANSFORMS},
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
@@ -40,24 +55,11 @@ TABLES: Mapping[str, Mapping[str, Callable[..., Any]]] = {
 }
 """Field of `TrainConfig` -> name of a part -> what makes it."""
 
-_UNMIXED = ("physics_informed", "supcon")
-"""Losses that need one class per sample."""
-
 
 def settings_of(part: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return what can be set of a part: its parameters with a default; those without are given by the run."""
     parameters = inspect.signature(part, eval_str=True).parameters
     return {name: one for name, one in parameters.items() if one.default is not one.empty}
-
-
-def augmentation_steps(config: TrainConfig) -> list[Augmentation]:
-    """Return the augmentations of a run, in order.
-
-    Raises:
-        ConfigError: A setting of one is impossible.
-    """
-    whole = create_augmentation(config.augmentation.name, settings=config.augmentation.settings)
-    return list(getattr(whole, "steps", [whole]))
 
 
 def check_parts(config: TrainConfig) -> None:
@@ -69,9 +71,9 @@ def check_parts(config: TrainConfig) -> None:
     """
     if problems := [problem for field, part in _named_parts(config) for problem in _part_problems(field, part)]:
         raise ConfigError("\n  ".join(problems))
-    if problems := list(_combination_problems(config)):
+    if problems := list(combination_problems(config)):
         raise ConfigError("\n  ".join(problems))
-    _check_model(config)
+    check_model(config)
 
 
 def _named_parts(config: TrainConfig) -> Iterator[tuple[str, Part]]:
@@ -107,46 +109,3 @@ def _checker(field: str, name: str, given: tuple[str, ...]) -> type[BaseModel]:
     settings = settings_of(TABLES[field][name])
     fields: dict[str, Any] = {one: (settings[one].annotation, ...) for one in given}
     return create_model(f"{name} settings", __config__=ConfigDict(strict=True), **fields)
-
-
-def _combination_problems(config: TrainConfig) -> Iterator[str]:
-    imaged = config.tfr.name != "none"
-    domain = MODELS[config.model.name].input_domain
-    if (domain == "image") != imaged:
-        fitting = ", ".join(name for name, one in MODELS.items() if one.input_domain != domain)
-        remedy = "tfr: {name: none}" if imaged else "name a transform in tfr"
-        taker = f"'{config.model.name}' takes {domain}s"
-        yield f"model.name: {taker}, and tfr is '{config.tfr.name}'; {remedy}, or use {fitting}"
-    if imaged and config.loss.name == "physics_informed":
-        yield f"loss.name: 'physics_informed' looks at signals, and tfr '{config.tfr.name}' makes images; use tfr none"
-    for step in augmentation_steps(config):
-        name = type(step).__name__
-        if step.domain == "image" and not imaged:
-            yield f"augmentation: {name} is for time-frequency images; name a transform in tfr"
-        if step.mixes_labels and config.loss.name in _UNMIXED:
-            yield f"augmentation: {name} mixes classes, and loss '{config.loss.name}' needs one class per sample"
-
-
-def _check_model(config: TrainConfig) -> None:
-    """Let the model itself refuse impossible settings and windows; on the meta device it holds no memory."""
-    with torch.device("meta"):
-        model: Any = create_network(config.model.name, in_channels=1, num_classes=2, settings=config.model.settings)
-    length, taker = config.windows.length, f"model '{config.model.name}' with these settings"
-    if config.tfr.name == "none":
-        shortest = model.minimum_length
-        if length < shortest:
-            raise ConfigError(f"windows.length: {length} samples are too few for {taker}, which needs {shortest}")
-        return
-    rows, columns = _image_shape(config)
-    least = (model.minimum_frequencies, model.minimum_times)
-    if rows < least[0] or columns < least[1]:
-        raise ConfigError(
-            f"windows.length: the image of {length} samples has {rows} frequencies and {columns} times, too few for "
-            f"{taker}, which needs {least[0]} and {least[1]}; change tfr, or windows.length"
-        )
-
-
-def _image_shape(config: TrainConfig) -> tuple[int, int]:
-    """Return rows and columns of the images, which no rate or limit in Hz changes."""
-    settings = {name: value for name, value in config.tfr.settings.items() if not name.endswith("_hz")}
-    return create_transform(config.tfr.name, sample_rate_hz=1.0, settings=settings).output_shape(config.windows.length)

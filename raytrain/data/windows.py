@@ -82,8 +82,9 @@ class Windows:
         self.hop = config.hop_samples
         self.device = device
         self._normalize = config.normalize == "zscore"
-        segments, shifts = _positions(store, parts, config)
+        segments, shifts, numbers = _positions(store, parts, config)
         self._segments = segments
+        self._store_windows = int(_counts(store, config).sum())
         self.targets = store.target[segments]
         self.recordings = store.recording[segments]
         self.window_start = store.start[segments] + shifts
@@ -96,7 +97,7 @@ class Windows:
             "load": torch.from_numpy(store.load[segments]).to(device),
             "recording": torch.from_numpy(self.recordings).to(device),
             "window_start": torch.from_numpy(self.window_start).to(device),
-            "window": torch.arange(len(self.targets), device=device),
+            "window": torch.from_numpy(numbers).to(device),
         }
         self._windows = _every_window(_alias(store.signal).to(device), config.length)
 
@@ -111,6 +112,11 @@ class Windows:
     def condition_names(self) -> tuple[str, ...]:
         """Names of the operating conditions that batches carry; `window` is the index among all windows."""
         return tuple(self._conditions)
+
+    @property
+    def store_windows(self) -> int:
+        """Windows of all parts together; the condition `window` of a batch numbers its windows among these."""
+        return self._store_windows
 
     @property
     def recording_ids(self) -> tuple[str, ...]:
@@ -218,20 +224,22 @@ def _every_window(signal: Tensor, length: int) -> Tensor:
 
 def _positions(
     store: SegmentStore, parts: Sequence[PartName], config: WindowConfig
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the segment of each window and its first sample within that segment."""
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the segment of each window, its first sample within that segment, and its number among all parts'."""
     for part in parts:
         _check_part(store, part, config.length)
     codes = [PARTS.index(part) for part in parts]
-    counts = np.maximum(0, (store.samples - config.length) // config.hop_samples + 1)
-    if store.random is None:
-        counts *= np.isin(store.part, codes)
+    counts = _counts(store, config)
     segments = np.repeat(np.arange(len(counts)), counts)
     shifts = (np.arange(len(segments)) - np.repeat(np.cumsum(counts) - counts, counts)) * config.hop_samples
-    if store.random is None:
-        return segments, shifts
-    drawn = np.isin(_draw(store.random, len(segments)), codes)
-    return segments[drawn], shifts[drawn]
+    parts_of = store.part[segments] if store.random is None else _draw(store.random, len(segments))
+    numbers = np.flatnonzero(np.isin(parts_of, codes))
+    return segments[numbers], shifts[numbers], numbers
+
+
+def _counts(store: SegmentStore, config: WindowConfig) -> NDArray[np.int64]:
+    """Return the number of windows of each segment."""
+    return np.maximum(0, (store.samples - config.length) // config.hop_samples + 1)
 
 
 def _draw(random: RandomWindows, count: int) -> NDArray[np.int8]:

@@ -24,13 +24,14 @@ _IMAGE = ""  # the name of a transform's only image
 
 
 class CachedImages:
-    """The images of one loader's windows, each made when it is first asked for and then kept on its device.
+    """The images of windows, each made when it is first asked for and then kept on its device.
 
     A `raytrain.types.BatchTransform` that also runs in evaluation and takes the place of the transform it wraps, where
     the same window always is the same signal: no augmentation of signals and no resizing comes before it. It knows a
-    window by its index in `batch.conditions["window"]`, which counts within one loader: **another loader needs a cache
-    of its own** (`ImageLoader`). Kept images are exactly those the transform makes; only where a device's Fourier
-    transform rounds differently in batches of another size, as a GPU's may, do they differ from those by that much.
+    window by its number in `batch.conditions["window"]`, and serves all loaders that number the same windows alike, as
+    those of one `raytrain.data.store.SegmentStore` do. Kept images are exactly those the transform makes; only where a
+    device's Fourier transform rounds differently in batches of another size, as a GPU's may, do they differ by that
+    much.
 
     Until every window has been seen, the host waits for the device once a batch to learn which are new. After that
     nothing waits. Each worker keeps what it has seen, of which it will have all windows after some epochs.
@@ -46,7 +47,7 @@ class CachedImages:
 
     Args:
         transform: What makes the images.
-        count: Windows of the loader: their indices are below it.
+        count: Windows in all: their numbers are below it.
         limit_mb: Mebibytes that all images together may take; nothing is kept where they would take more.
 
     Attributes:
@@ -71,7 +72,8 @@ class CachedImages:
         self.kept = 0
         self._count = count
         self._limit_mb = limit_mb
-        self._images: dict[str, Tensor] = {}
+        self._kept: dict[str, Tensor] = {}
+        self._orders: dict[str, list[int]] = {}
         self._known = torch.empty(0, dtype=torch.bool)
 
     def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:  # noqa: ARG002
@@ -89,7 +91,8 @@ class CachedImages:
         windows = batch.conditions["window"]
         if self.kept < self._count:
             self._keep(windows, batch.signal)
-        found = {name: images.index_select(0, windows) for name, images in self._images.items()}
+        found = {name: kept.index_select(0, windows) for name, kept in self._kept.items()}
+        found = {name: images.permute(self._orders[name]) for name, images in found.items()}
         return replace(batch, inputs=found.get(_IMAGE, found))
 
     @torch.no_grad()
@@ -102,10 +105,10 @@ class CachedImages:
             return
         with torch.inference_mode(mode=False):  # evaluation may come first, and training must be able to write too
             self._known = torch.zeros(self._count, dtype=torch.bool, device=signal.device)
-            self._images = {
-                name: torch.empty(self._count, *image.shape[1:], dtype=image.dtype, device=image.device)
-                for name, image in one.items()
-            }
+            for name, image in one.items():
+                stored = image.permute(order := _order_in_memory(image))
+                self._kept[name] = torch.empty(self._count, *stored.shape[1:], dtype=image.dtype, device=image.device)
+                self._orders[name] = [order.index(dimension) for dimension in range(image.dim())]
 
     @torch.no_grad()
     def _keep(self, windows: Tensor, signal: Tensor) -> None:
@@ -115,7 +118,7 @@ class CachedImages:
             return
         new = windows[rows]
         for name, images in _by_name(self.transform.transform(signal[rows])).items():
-            self._images[name].index_copy_(0, new, images)
+            self._kept[name].index_copy_(0, new, images.permute(_order_in_memory(images)))
         self._known[new] = True
         self.kept = int(self._known.sum())
 
@@ -162,3 +165,8 @@ class ImageLoader:
 
 def _by_name(images: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
     return {_IMAGE: images} if isinstance(images, Tensor) else images
+
+
+def _order_in_memory(images: Tensor) -> list[int]:
+    """Return the dimensions from the one of windows to the one whose values are neighbours in memory."""
+    return [0, *sorted(range(1, images.dim()), key=images.stride, reverse=True)]
