@@ -33,19 +33,19 @@ def test_its_defaults_are_smoothed_labels_and_decay_of_weights_only() -> None:
 
 
 def test_its_rates_warm_up_and_decay_along_a_cosine_over_the_whole_fit() -> None:
-    rates = CNNTrainer(network(), batches(20), device="cpu").fit(10)["train/lr"]
-    # Steps are counted from 1 to 200, the first 10 below the peak; an epoch reports the rate of its last step.
-    done = [(20 * epoch - 11) / 190 for epoch in range(1, 11)]
+    rates = CNNTrainer(network(), batches(10), device="cpu").fit(4)["train/lr"]
+    # Steps are counted from 1 to 40, the first 2 below the peak; an epoch reports the rate of its last step.
+    done = [(10 * epoch - 3) / 38 for epoch in range(1, 5)]
     assert rates == pytest.approx([1e-3 * (0.01 + 0.99 * (1 + math.cos(math.pi * t)) / 2) for t in done])
 
 
 def test_a_further_fit_plans_anew_over_all_epochs() -> None:
-    trainer = CNNTrainer(network(), batches(20), device="cpu")
-    trainer.fit(5)
-    halves = trainer.fit(5)["train/lr"]
-    whole = CNNTrainer(network(), batches(20), device="cpu").fit(10)["train/lr"]
-    assert halves[5:] == whole[5:]
-    assert halves[4] < whole[4]
+    trainer = CNNTrainer(network(), batches(5), device="cpu")
+    trainer.fit(2)
+    halves = trainer.fit(2)["train/lr"]
+    whole = CNNTrainer(network(), batches(5), device="cpu").fit(4)["train/lr"]
+    assert halves[2:] == whole[2:]
+    assert halves[1] < whole[1]
 
 
 def test_an_optimizer_that_is_given_keeps_its_rates() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from raytrain import Trainer
 from raytrain.callbacks import EarlyStopping, ExponentialMovingAverage, LearningRateScheduler
 from raytrain.engine.checkpoint import read_checkpoint
 from raytrain.errors import ConfigError, RunError
+from raytrain.objectives import Supervised
+from raytrain.optim.step_schedules import warmup_cosine
+from raytrain.types import Batch, Callback, FitState, Progress, StepLoss
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -60,6 +64,91 @@ def test_a_second_fit_goes_on_where_the_first_ended() -> None:
     halves.fit(2)
     assert equal(weights(halves), expected)
     assert halves.get_history() == whole.get_history()
+
+
+class Interrupting(Callback):
+    """Interrupts training once, as a user does, after some steps."""
+
+    def __init__(self, *, after: int) -> None:
+        self._steps_left = after
+
+    def on_step_end(self, state: FitState) -> None:
+        self._steps_left -= 1
+        if self._steps_left == 0:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_goes_on_after_an_interruption_within_an_epoch(tmp_path: Path) -> None:
+    def make(after: int) -> Trainer:
+        return Trainer(
+            make_model(dropout=0.5),
+            make_batches(4, 4, 4),
+            make_batches(5, seed=1),
+            callbacks=[Interrupting(after=after)],
+            lr_scheduler=warmup_cosine,
+            device="cpu",
+            seed=3,
+        )
+
+    whole = make(-1)
+    whole.fit(4)
+    expected = weights(whole)
+    interrupted = make(5)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(4)
+    interrupted.save_checkpoint(tmp_path / "within.pt")
+    interrupted.fit(3)
+    assert interrupted.get_history() == whole.get_history()
+    assert equal(weights(interrupted), expected)
+    other = make(-1)
+    other.load_checkpoint(tmp_path / "within.pt")
+    assert other.fit(3) == whole.get_history()
+    assert equal(weights(other), expected)
+
+
+def test_a_criterion_and_an_objective_are_one_too_many() -> None:
+    criterion = nn.CrossEntropyLoss()
+    with pytest.raises(ConfigError, match="criterion is part of an objective"):
+        Trainer(make_model(), make_batches(4), criterion=criterion, objective=Supervised(criterion), device="cpu")
+
+
+def test_any_objective_is_minimised() -> None:
+    def squares(model: nn.Module, batch: Batch, progress: Progress) -> StepLoss:
+        scores = model(batch.inputs)
+        return StepLoss(total=scores.square().mean(), logits=scores, terms={"squares": scores.detach().mean()})
+
+    history = Trainer(make_model(), make_batches(4), objective=squares, device="cpu").fit(5)
+    assert history["train/loss"][-1] < history["train/loss"][0]
+    assert "train/squares" in history
+
+
+class Doubling:
+    """Doubles the inputs, in evaluation too if asked."""
+
+    def __init__(self, *, in_evaluation: bool) -> None:
+        self.in_evaluation = in_evaluation
+
+    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:
+        assert batch.waveform is not None
+        return replace(batch, inputs=2 * batch.signal)
+
+
+@pytest.mark.parametrize("in_evaluation", [True, False])
+def test_transforms_run_in_training_and_in_evaluation_where_they_say_so(*, in_evaluation: bool) -> None:
+    validation = make_batches(8, seed=1)
+    doubled = [(2 * inputs, targets) for inputs, targets in make_batches(4, 4)]
+    shown = [(2 * inputs, targets) for inputs, targets in validation] if in_evaluation else validation
+    transforming = Trainer(
+        make_model(), make_batches(4, 4), validation, transforms=[Doubling(in_evaluation=in_evaluation)], device="cpu"
+    )
+    plain = Trainer(make_model(), doubled, shown, device="cpu")
+    assert transforming.fit(2) == plain.fit(2)
+    assert transforming.evaluate(validation) == plain.evaluate(shown)
+
+
+def test_loss_scaling_has_no_unknown_settings() -> None:
+    with pytest.raises(ConfigError, match="initial_scale"):
+        Trainer(make_model(), make_batches(4), loss_scaling={"initial_scale": 2.0}, device="cpu")
 
 
 def test_a_checkpoint_goes_on_in_another_trainer_bit_for_bit(tmp_path: Path) -> None:
