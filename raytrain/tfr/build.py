@@ -56,7 +56,7 @@ def with_images(
         keep_waveform: Whether batches keep the signal as `Batch.waveform`.
 
     >>> from raytrain.types import Batch
-    >>> with_images([], Stft(12_000), count=1000, limit_mb=256).images.caching is None  # till the first batch
+    >>> with_images([], Wvd(12_000), count=1000, limit_mb=256).images.caching is None  # till the first batch
     True
     """
     images = CachedImages(transform, count=count, limit_mb=limit_mb)

@@ -37,13 +37,15 @@ class CachedImages:
     nothing waits. Each worker keeps what it has seen, of which it will have all windows after some epochs.
 
     Measured on one core of a CPU, 2048 samples: a kept image is fetched in 1 to 2 us, and made in 52 us (stft), 110 us
-    (wvd), 650 us (smoothed_pseudo_wvd) or 2300 us (cwt). It takes 17 to 33 kB.
+    (wvd), 650 us (smoothed_pseudo_wvd) or 2300 us (cwt); it takes 17 to 33 kB. A small network learns from it in 2300
+    us or more, so what is kept saves half of an epoch with cwt, a quarter with three views, a tenth with
+    smoothed_pseudo_wvd, and nothing to speak of with stft, which is therefore never kept by itself (`worth_keeping`).
 
-    >>> from raytrain.tfr.short_time_fourier import Stft
-    >>> images = CachedImages(Stft(12_000), count=10, limit_mb=64)
+    >>> from raytrain.tfr.wigner_ville import Wvd
+    >>> images = CachedImages(Wvd(12_000), count=10, limit_mb=64)
     >>> batch = Batch(torch.ones(2, 1, 2048), torch.zeros(2, dtype=torch.int64), {"window": torch.tensor([7, 3])})
     >>> images(batch, FINAL, torch.Generator()).signal.shape, images.caching, images.kept
-    (torch.Size([2, 1, 65, 65]), True, 2)
+    (torch.Size([2, 1, 128, 64]), True, 2)
 
     Args:
         transform: What makes the images.
@@ -53,7 +55,8 @@ class CachedImages:
     Attributes:
         in_evaluation: True.
         transform: What makes the images.
-        caching: Whether images are kept; None before the first batch, which tells how large they are.
+        caching: Whether images are kept: they are worth it and within the limit; None where that is not known before
+            the first batch, which tells how large they are.
         needed_mb: Mebibytes that all images take; 0 before the first batch.
         kept: Windows whose images are kept.
 
@@ -67,7 +70,7 @@ class CachedImages:
         if count < 1 or limit_mb < 0:
             raise ConfigError(f"images are kept for at least 1 window and 0 MB, got {count} and {limit_mb:g}")
         self.transform = transform
-        self.caching: bool | None = None if limit_mb else False
+        self.caching: bool | None = None if limit_mb and transform.worth_keeping else False
         self.needed_mb = 0.0
         self.kept = 0
         self._count = count
@@ -126,7 +129,7 @@ class CachedImages:
 class ImageLoader:
     """A loader whose batches have images instead of signals, kept from epoch to epoch where they may be.
 
-    >>> from raytrain.tfr.short_time_fourier import Stft
+    >>> from raytrain.tfr.wigner_ville import Wvd
     >>> class OneBatch:
     ...     def set_epoch(self, epoch):
     ...         self.epoch = epoch
@@ -134,9 +137,9 @@ class ImageLoader:
     ...         return 1
     ...     def __iter__(self):
     ...         yield Batch(torch.ones(2, 1, 2048), torch.zeros(2, dtype=torch.int64), {"window": torch.arange(2)})
-    >>> loader = ImageLoader(OneBatch(), CachedImages(Stft(12_000), count=2, limit_mb=1), keep_waveform=True)
+    >>> loader = ImageLoader(OneBatch(), CachedImages(Wvd(12_000), count=2, limit_mb=1), keep_waveform=True)
     >>> [(batch.signal.shape, batch.measured.shape) for batch in loader]
-    [(torch.Size([2, 1, 65, 65]), torch.Size([2, 1, 2048]))]
+    [(torch.Size([2, 1, 128, 64]), torch.Size([2, 1, 2048]))]
 
     Args:
         loader: Batches of signals, on the device where images are kept.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -32,12 +33,14 @@ class TimeFrequencyTransform:
 
     Attributes:
         in_evaluation: True.
+        worth_keeping: Whether making the images anew in every epoch costs a run enough that they are better kept.
 
     Raises:
         ConfigError: The sample rate is not positive and finite.
     """
 
     in_evaluation: bool = True
+    worth_keeping: ClassVar[bool] = True
 
     def __init__(self, sample_rate_hz: float) -> None:
         check_sample_rate(sample_rate_hz)

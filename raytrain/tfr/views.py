@@ -55,6 +55,7 @@ class Views:
         in_evaluation: True.
         transforms: The transform of each view.
         view_weights: The weight of each view as given, 1 where none were.
+        worth_keeping: Whether one of the views is better kept than made anew in every epoch.
 
     Raises:
         ConfigError: There is no view, a setting is unknown or impossible, or weights are not one for each view.
@@ -87,6 +88,7 @@ class Views:
         if not self.transforms:
             raise ConfigError("tfr: views needs at least one view, and all are null")
         self.view_weights = _checked_weights(weights, self.transforms)
+        self.worth_keeping = any(transform.worth_keeping for transform in self.transforms.values())
 
     def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:  # noqa: ARG002
         """Return the batch with its signal replaced by the views; nothing is drawn."""

@@ -1,9 +1,9 @@
-"""Each time-frequency transform against SciPy, PyWavelets or NumPy on the same windows."""
+"""Each time-frequency transform against SciPy, PyWavelets or NumPy, and epochs of training with images made or kept."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -14,8 +14,10 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from raytrain.tfr.build import IMAGES
+from raytrain.models.build import create_model
+from raytrain.tfr.build import IMAGES, TRANSFORMS, create_transform, with_images
 from raytrain.tfr.wavelet import Cwt
+from raytrain.types import Batch
 from tests.benchmarks.comparison import Arm, Options, Outcome, Timing, check_agreement, interleave, ratios, spread
 from tests.benchmarks.report import Report
 
@@ -23,6 +25,7 @@ __all__ = ["run"]
 
 ROUNDS = 7
 WINDOWS, SAMPLES, RATE_HZ, HOP, BINS = 64, 2048, 12_000.0, 32, 128
+EPOCH_WINDOWS, CLASSES = 128, 4
 REFLECTED = 489  # samples at each end, as `cwt` does for its lowest frequency
 
 Signals: TypeAlias = NDArray[np.float32]
@@ -51,6 +54,7 @@ def run(options: Options) -> Report:
     torch.set_num_threads(1)
     signals = np.random.default_rng(0).standard_normal((WINDOWS, SAMPLES), dtype=np.float32)
     found = {name: _compare(name, REFERENCES[name], signals, options) for name in IMAGES}
+    epochs = {name: _epochs(name, options) for name in TRANSFORMS}
     rounds = len(next(iter(found.values()))["ratio by round"])
     return Report(
         title="Time-frequency transforms, windows per second",
@@ -59,22 +63,76 @@ def run(options: Options) -> Report:
             f"dB. SciPy and PyWavelets take the batch at once, NumPy one window at a time with all lags and instants "
             f"vectorised. Arms in turn, rounds: {rounds}; median (range). The means of each row agree to single "
             f"precision, those of the CWT to {REFERENCES['cwt'].tolerance:g} dB: PyWavelets stretches a sampled "
-            "wavelet."
+            f"wavelet. Images kept: wall time of an epoch of training cnn2d (views: multi_view), {EPOCH_WINDOWS} "
+            "windows, that makes the images over that of one that may keep those of the epoch before, median; the "
+            "losses are equal. Images of the STFT are never kept, so its ratio is that of an epoch with itself."
         ),
-        columns=("transform", "raytrain", "reference", "", "ratio"),
-        rows=[
-            (
-                name,
-                one["raytrain"].text(0),
-                REFERENCES[name].name,
-                one["reference"].text(0),
-                one["ratio"].text(1),
-            )
-            for name, one in found.items()
-        ],
+        columns=("transform", "raytrain", "reference", "", "ratio", "images kept"),
+        rows=[(*_row(name, found.get(name)), f"{epochs[name]['made over kept'].median:.2f}") for name in TRANSFORMS],
         goals=[],
-        figures=found,
+        figures={"transforms": found, "epochs": epochs},
     )
+
+
+def _row(name: str, found: dict[str, Any] | None) -> tuple[str, ...]:
+    if found is None:
+        return (name, "", "", "", "")
+    speeds = found["raytrain"].text(0), REFERENCES[name].name, found["reference"].text(0)
+    return (name, *speeds, found["ratio"].text(1))
+
+
+class _Windows:
+    """A loader of random windows, in another order each epoch."""
+
+    def __init__(self) -> None:
+        self._signals = torch.randn(EPOCH_WINDOWS, 1, SAMPLES, generator=torch.Generator().manual_seed(0))
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return EPOCH_WINDOWS // WINDOWS
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.randperm(EPOCH_WINDOWS, generator=torch.Generator().manual_seed(self._epoch))
+        for indices in torch.split(order, WINDOWS):
+            yield Batch(self._signals[indices], indices % CLASSES, {"window": indices})
+
+
+def _epochs(name: str, options: Options) -> dict[str, Any]:
+    """Time the second epoch of training with images that are made again, and with those of the first epoch."""
+
+    def prepared(limit_mb: float) -> Callable[[], Outcome]:
+        torch.manual_seed(0)
+        transform = create_transform(name, sample_rate_hz=RATE_HZ, settings={})
+        loader = with_images(_Windows(), transform, count=EPOCH_WINDOWS, limit_mb=limit_mb)
+        model_name = "multi_view" if name == "views" else "cnn2d"
+        model = create_model(model_name, in_channels=1, num_classes=CLASSES, settings={})
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        for _ in loader:
+            pass
+
+        def work() -> Outcome:
+            loader.set_epoch(1)
+            for batch in loader:
+                loss = torch.nn.functional.cross_entropy(model(batch.inputs), batch.targets)
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+            return Outcome({"loss": loss.item()})
+
+        return work
+
+    timings = interleave(
+        {"made": lambda: prepared(0), "kept": lambda: prepared(1024)},
+        rounds=options.count(default=ROUNDS, quick=2),
+        cpu_clock=time.process_time,
+        say=lambda line: options.say(f"{name}, images {line}"),
+    )
+    check_agreement(timings, tolerances={"": 0.0})
+    made, kept = ([one.wall_s for one in timings[arm]] for arm in ("made", "kept"))
+    return {"made": spread(made), "kept": spread(kept), "made over kept": ratios(made, kept)}
 
 
 def _compare(name: str, reference: Reference, signals: Signals, options: Options) -> dict[str, Any]:
