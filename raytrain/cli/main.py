@@ -11,6 +11,7 @@ import typer
 from raytrain.cli.components import components
 from raytrain.cli.data import data_app
 from raytrain.cli.gallery import gallery
+from raytrain.cli.models import models
 from raytrain.cli.results import results
 from raytrain.cli.train import train
 from raytrain.cli.tune import tune
@@ -31,6 +32,7 @@ app.command()(tune)
 app.command()(train)
 app.command()(results)
 app.command()(components)
+app.command()(models)
 app.command()(gallery)
 
 
