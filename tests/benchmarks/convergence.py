@@ -28,12 +28,12 @@ SEEDS = 7
 TARGET = 0.98
 EPOCHS = 30
 STAGES = ((512, 4), (1024, 4), (2048, EPOCHS - 8))
-PLAIN = "plain: constant rate, whole windows"
+PLAIN = "plain"
 WARMUP = 0.1
 ARMS: Mapping[str, Mapping[str, Any]] = {
     PLAIN: {"schedule": {"name": "constant"}},
-    "warm-up, then constant": {"schedule": {"name": "constant", "warmup_fraction": WARMUP}},
-    "warm-up, then cosine": {"schedule": {"name": "warmup_cosine", "warmup_fraction": WARMUP}},
+    "warm-up, constant": {"schedule": {"name": "constant", "warmup_fraction": WARMUP}},
+    "warm-up, cosine": {"schedule": {"name": "warmup_cosine", "warmup_fraction": WARMUP}},
     **{
         f"resizing, {method}": {"schedule": {"name": "constant"}, "resize": {"name": method, "schedule": STAGES}}
         for method in ("truncate", "interpolate")
@@ -81,11 +81,11 @@ def run(options: Options) -> Report | Skipped:
             f"{CWRU}. CNN1D, batch {_config(PLAIN, 0).batch_size}, AdamW at its default rate, one thread; "
             f"windows of 2048 without overlap. Until the first epoch with a validation macro-F1 of {target:g}, "
             f"{EPOCHS} epochs at most, evaluation of each included; {len(seeds)} seeds, arms in turn, median (range), "
-            f"of quotients by seed. Warm-up: {WARMUP:.0%} of the steps. Resizing: "
+            f"of quotients by seed. Plain: constant rate, whole windows. Warm-up: {WARMUP:.0%} of the steps. Resizing: "
             + ", ".join(f"{length} samples for {epochs} epochs" for length, epochs in STAGES)
             + f"; it is judged on 2048. A run that never gets there counts as infinitely long. {_unreached(courses)}"
         ),
-        columns=("training", "reached", "epochs", "seconds", "epochs / plain", "seconds / plain", "CPU-s / plain"),
+        columns=("training", "reached", "epochs", "seconds", "epochs/plain", "seconds/plain", "CPU-s/plain"),
         rows=[_row(name, measured, courses[PLAIN]) for name, measured in courses.items()],
         goals=[],
         figures={"target": target, "courses": courses},

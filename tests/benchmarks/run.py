@@ -17,6 +17,7 @@ from rich.console import Console
 
 BENCHMARKS = (
     "fit",
+    "paradigms",
     "convergence",
     "precision",
     "sweep",
