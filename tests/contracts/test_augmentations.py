@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,9 +15,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from raytrain.augment import AUGMENTATIONS, Augmentation, create_augmentation
+from raytrain.augment import AUGMENTATIONS, Augmentation, create_augmentation, draws
 from raytrain.errors import ConfigError
-from raytrain.types import Batch, BatchTransform, Progress, StepLoss
+from raytrain.types import Batch, BatchTransform, Progress, Share, StepLoss
 
 CLASSES = 3
 META = torch.device("meta")
@@ -157,6 +159,53 @@ def test_the_generator_alone_decides(case: Case, seed: int) -> None:
     assert same(first, apply(case, batch, seed=seed))
     if case.name not in ("none", "adversarial") and str(case) not in UNCHANGING:
         assert not all(same(first, apply(case, batch, seed=seed + other)) for other in range(1, 8))
+
+
+class Workers:
+    """Threads that share a batch as processes do, and exchange their rows."""
+
+    shares = (Share(0, 11), Share(4, 11), Share(8, 11))
+
+    def __init__(self, whole: Batch) -> None:
+        self._parts = [
+            Batch(whole.signal[share.first :][:size], whole.targets[share.first :][:size], share=share)
+            for share, size in zip(self.shares, (4, 4, 3), strict=True)
+        ]
+        self._sent: dict[int, Tensor] = {}
+        self._meeting = Barrier(len(self.shares), timeout=10)
+
+    def global_rows(self, rows: Tensor, *, first: int, total: int) -> Tensor:
+        self._sent[first] = rows
+        self._meeting.wait()
+        whole = torch.cat([self._sent[share.first] for share in self.shares])
+        self._meeting.wait()
+        assert len(whole) == total
+        return whole
+
+    def apply(self, case: Case, *, seed: int) -> list[Batch]:
+        augmentations = [create(case, dtype=torch.float64) for _ in self._parts]
+
+        def one(augmentation: Augmentation, part: Batch) -> Batch:
+            generator = draws.SharedGenerator()
+            generator.manual_seed(seed)
+            generator.share = part.share
+            with torch.no_grad():
+                return augmentation(part, START, generator)
+
+        with ThreadPoolExecutor(len(self.shares)) as threads:
+            return list(threads.map(one, augmentations, self._parts))
+
+
+@every_case
+def test_workers_together_do_what_one_does(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = make_batch(case, size=11, dtype=torch.float64)
+    workers = Workers(whole)
+    monkeypatch.setattr(draws, "global_rows", workers.global_rows)
+    for seed in range(3):
+        parts, expected = workers.apply(case, seed=seed), apply(case, whole, seed=seed)
+        torch.testing.assert_close(torch.cat([part.signal for part in parts]), expected.signal)
+        shares = [part.class_shares(CLASSES) for part in parts]
+        torch.testing.assert_close(torch.cat(shares), expected.class_shares(CLASSES))
 
 
 @every_case

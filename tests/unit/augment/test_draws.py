@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,8 +9,19 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from raytrain.augment.draws import change_share, draw_beta, draw_partners, draw_uniform, whole_number
-from raytrain.errors import DataError
+from raytrain.augment.draws import (
+    SharedGenerator,
+    change_share,
+    draw_beta,
+    draw_normal,
+    draw_partners,
+    draw_uniform,
+    own_indices,
+    rows_of_all,
+    whole_number,
+)
+from raytrain.errors import DataError, RunError
+from raytrain.types import Share
 
 MANY = 20_000
 
@@ -90,3 +103,40 @@ def test_the_asked_share_of_samples_is_changed(probability: float, expected: flo
     per_sample = changed.flatten(1)
     assert bool((per_sample == per_sample[:, :1]).all())
     assert float(changed.mean()) == pytest.approx(expected, abs=0.01)
+
+
+def shared(first: int, total: int) -> SharedGenerator:
+    generator = SharedGenerator()
+    generator.manual_seed(4)
+    generator.share = Share(first, total)
+    return generator
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda signal, generator: draw_uniform(signal, 2, generator=generator).transpose(0, 1),
+        lambda signal, generator: draw_normal(signal, generator=generator),
+        lambda signal, generator: draw_beta(signal, alpha=0.4, generator=generator),
+        lambda signal, generator: draw_partners(signal, generator=generator),
+        lambda signal, generator: own_indices(signal, generator=generator),
+    ],
+    ids=["uniform", "normal", "beta", "partners", "own"],
+)
+def test_shares_together_draw_what_one_worker_draws(draw: Callable[[Tensor, torch.Generator], Tensor]) -> None:
+    signal, alone = torch.zeros(11, 2, 5), seeded(4)
+    whole, further = draw(signal, alone), torch.rand(3, generator=alone)
+    parts = []
+    for first, size in ((0, 4), (4, 4), (8, 3)):
+        generator = shared(first, 11)
+        parts.append(draw(signal[first : first + size], generator))
+        assert torch.equal(torch.rand(3, generator=generator), further)
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_rows_of_workers_that_are_not_there_are_missed() -> None:
+    rows = torch.zeros(3, 2)
+    assert rows_of_all(rows, generator=seeded()) is rows
+    assert rows_of_all(rows, generator=shared(0, 3)) is rows
+    with pytest.raises(RunError, match="3 of the 9 rows of a batch are here, and no other worker has the rest"):
+        rows_of_all(rows, generator=shared(3, 9))
