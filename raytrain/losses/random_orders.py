@@ -11,7 +11,7 @@ from raytrain.errors import ConfigError
 
 __all__ = ["random_orders"]
 
-_DRAWS = 200_000
+_DRAWS = 50_000
 
 
 def random_orders(
@@ -19,11 +19,12 @@ def random_orders(
 ) -> tuple[float, float, float, float]:
     """Draw fault orders of no meaning, as the control of whether it is the bearing's own lines that help.
 
-    BPFO, BPFI and 2 x BSF are replaced by values that are log-uniform between half the lowest and the highest of them
-    (in their own range there is seldom room for three), such that
+    BPFO, BPFI and 2 x BSF are replaced by values that are log-uniform between half the lowest and one and a half times
+    the highest of them (in their own range there is seldom room for three), such that
 
-    - they and the harmonics looked for are more than twice the tolerance away from every real line and its harmonics,
-      and they themselves from the shaft's harmonics, too, which a machine may show;
+    - they and the harmonics looked for are more than twice the tolerance away from every real line and its harmonics;
+    - they themselves are so, too, from the first two sidebands of those, which a real fault shows as well (of BPFI at
+      the shaft's frequency, of 2 x BSF at FTF), and from the shaft's harmonics, which any machine may show;
     - their bands are at least as far apart as the real ones, so that windows which resolve these resolve those.
 
     FTF, which is looked for in no window, stays. The control is that of a permutation test (Ojala & Garriga, J. Mach.
@@ -39,24 +40,30 @@ def random_orders(
         ConfigError: There is no room for such orders.
 
     >>> [round(order, 3) for order in random_orders((3.5848, 5.4152, 4.7134, 0.3983), seed=1)]
-    [2.255, 3.335, 4.236, 0.398]
+    [2.868, 6.709, 2.2, 0.398]
     """
     real, cage = np.array(orders[:3]), orders[3]
-    generator = np.random.default_rng(seed)
-    drawn = np.exp(generator.uniform(np.log(real.min() / 2), np.log(real.max()), size=(_DRAWS, 3)))
-    multiples = np.arange(1, harmonics + 2)
-    lines = [*(multiples[:, None] * real).flat, cage]
-    shaft = range(1, int(real.max()) + 2)
-    free = _away(drawn, [*lines, *shaft], tolerance).all(axis=1)
-    for multiple in multiples[1:-1]:
-        free &= _away(multiple * drawn, lines, tolerance).all(axis=1)
-    fitting = np.flatnonzero(free & (_separation(drawn, tolerance) >= _separation(real[None], tolerance)))
-    if not len(fitting):
+    low, high = real.min() / 2, real.max() * 1.5
+    drawn = np.exp(np.random.default_rng(seed).uniform(np.log(low), np.log(high), size=_DRAWS))
+    multiples = range(1, harmonics + 2)
+    lines = [*(multiple * order for order in real for multiple in multiples), cage]
+    sidebands = [
+        abs(multiple * carrier + side * spacing)
+        for carrier, spacing in ((orders[1], 1.0), (orders[2], cage))
+        for multiple in multiples
+        for side in (-2, -1, 1, 2)
+    ]
+    drawn = drawn[_away(drawn, [*lines, *sidebands, *range(1, int(high) + 2)], tolerance)]
+    for multiple in range(2, harmonics + 1):
+        drawn = drawn[_away(multiple * drawn, lines, tolerance)]
+    triples = drawn[: len(drawn) // 3 * 3].reshape(-1, 3)
+    triples = triples[_separation(triples, tolerance) >= _separation(real[None], tolerance)]
+    if not len(triples):
         raise ConfigError(
             f"physics.bands: there is no room for random lines beside the real ones at tolerance {tolerance:g} with "
             f"{harmonics} harmonics; lower physics.tolerance or physics.harmonics"
         )
-    outer, inner, spin = drawn[fitting[0]].tolist()
+    outer, inner, spin = triples[0].tolist()
     return outer, inner, spin, cage
 
 

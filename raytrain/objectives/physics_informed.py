@@ -32,7 +32,7 @@ class PhysicsInformed(nn.Module):
 
     with b_i = 1 at the start, at every `gradient_interval`-th optimizer step, on its first micro-batch, of all workers
     together (Wang et al. 2021, algorithm 1, where lambda_i,0 = 1). A loss without gradient leaves b_i as it is. Nothing
-    is measured in evaluation.
+    is measured while the model is in evaluation mode.
 
     Logged, beside the base's own terms: its loss as `data` and each L_i by its name (`frequency`, `sommerfeld`,
     `temporal`), unweighted; each `lambda_<term>`; and `grad_norm_data` and each `grad_norm_<term>`, the norm of the
@@ -116,7 +116,7 @@ class PhysicsInformed(nn.Module):
         """Measure the gradient of each loss, and let the balance follow it."""
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if not parameters:
-            raise ConfigError("physics needs a model with parameters to train, and all of them are frozen")
+            return
         weight = len(batch) * world_size() / batch.total
         found = [gradient_statistics(loss, parameters, weight=weight) for loss in losses.values()]
         norms = torch.stack([one.norm for one in found])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from raytrain.losses.cross_entropy import LabelSmoothingCrossEntropy
 from raytrain.losses.focal import FocalLoss
+from raytrain.models.classifier import Outputs
 from raytrain.objectives.supervised import Supervised
 from raytrain.types import Batch, Mixture, Objective, Progress
 
@@ -62,3 +63,28 @@ def test_is_an_objective_that_moves_its_criterion_and_owns_no_model() -> None:
     objective.to("meta")
     assert criterion.weight is not None
     assert criterion.weight.device.type == "meta"
+
+
+class Stating(nn.Module):
+    """Scores, and a severity, of an embedding of five features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.head, self.severity = nn.Linear(5, 3), nn.Linear(5, 1)
+
+    def forward(self, inputs: Tensor, *, detailed: bool = False) -> Tensor | Outputs:
+        scores: Tensor = self.head(inputs)
+        return Outputs(scores, inputs, severity=self.severity(inputs)[:, 0].sigmoid()) if detailed else scores
+
+
+def test_all_that_a_model_says_is_passed_on_where_it_is_asked_for() -> None:
+    model, batch = Stating(), Batch(torch.randn(4, 5), TARGETS)
+    plain = Supervised(nn.CrossEntropyLoss())(model, batch, START)
+    detailed = Supervised(nn.CrossEntropyLoss(), detailed=True)(model, batch, START)
+    assert plain.severity is None
+    assert detailed.severity is not None
+    assert torch.equal(detailed.severity, model.severity(batch.inputs)[:, 0].sigmoid())
+    assert detailed.severity.requires_grad
+    assert torch.equal(detailed.total, plain.total)
+    assert torch.equal(detailed.logits, plain.logits)
