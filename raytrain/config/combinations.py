@@ -9,6 +9,7 @@ import torch
 
 from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.build import create_augmentation, create_resize
+from raytrain.augment.resize import resize_signal
 from raytrain.config.schema import TrainConfig
 from raytrain.errors import ConfigError
 from raytrain.models.build import MODELS, create_model
@@ -119,12 +120,8 @@ def _lengths(config: TrainConfig) -> list[int]:
     if config.resize.name == "none":
         return [config.windows.length]
     resize = create_resize(config.resize.name, settings=config.resize.settings)
-    longest = max(resize.lengths)
-    if config.resize.name == "truncate" and longest > config.windows.length:
-        raise ConfigError(
-            f"resize.schedule: windows of {config.windows.length} samples cannot be cut to {longest}; use lengths up "
-            "to windows.length, or raise that"
-        )
+    for length in resize.lengths:  # which refuses what it cannot reach from windows of this length
+        resize_signal(torch.empty(1, 1, config.windows.length, device="meta"), length, method=resize.method)
     return sorted(set(resize.lengths))
 
 

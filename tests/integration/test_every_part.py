@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from raytrain.augment.build import RESIZES
 from raytrain.config.build import build_training, further_callbacks
 from raytrain.config.load import dump_yaml
 from raytrain.config.parts import TABLES, check_parts
@@ -28,9 +29,18 @@ NEEDED: dict[tuple[str, str], dict[str, Any]] = {
     ("augmentation", "spec_augment"): {"tfr": {"name": "stft"}, "model": {"name": "cnn2d", "depth": 2, "width": 4}},
     ("augmentation", "compose"): {"augmentation": {"steps": [{"name": "time_shift"}, {"name": "mixup", "alpha": 0.3}]}},
     ("model", "cnn2d"): {"tfr": {"name": "stft"}, "model": {"depth": 2, "width": 4}},
+    ("model", "multi_view"): {"tfr": {"name": "views", "cwt": None}, "model": {"depth": 2, "width": 4}},
+    ("model", "resnet1d"): {"model": {"width": 4}},
+    ("model", "resnet2d"): {"tfr": {"name": "stft"}, "model": {"width": 4}},
+    ("paradigm", "multi_tfr"): {"tfr": {"cwt": None}, "model": {"name": "multi_view", "depth": 2, "width": 4}},
+    ("paradigm", "progressive_resizing"): {"paradigm": {"schedule": [[1024, 1], [2048, 1]]}},
+    ("paradigm", "spectrogram"): {"model": {"name": "cnn2d", "depth": 2, "width": 4}},
+    **{("resize", name): {"resize": {"schedule": [[512, 1], [2048, 1]]}} for name in RESIZES},
+    ("resize", "pad"): {"resize": {"schedule": [[2048, 1], [4096, 1]]}},
     ("model", "wdcnn"): {"model": {"width": 4, "hidden": 8}},
     ("model", "cnn1d"): {"model": {"depth": 2, "width": 4, "stride": 16}},
     **{("tfr", name): {"model": {"name": "cnn2d", "depth": 2, "width": 4}} for name in TABLES["tfr"] if name != "none"},
+    ("tfr", "views"): {"tfr": {"cwt": None}, "model": {"name": "multi_view", "depth": 2, "width": 4}},
 }
 """What a part needs beside its name, where that is not nothing."""
 
@@ -39,7 +49,7 @@ PARTS = [
     for kind, table in TABLES.items()
     for name in table
     # The teacher of distillation has a test below; MLflow's import alone takes longer than all of these.
-    if (kind, name) not in {("loss", "distillation"), ("callbacks", "mlflow")}
+    if (kind, name) not in {("distillation", "soft_targets"), ("paradigm", "distillation"), ("callbacks", "mlflow")}
 ]
 
 
@@ -94,7 +104,7 @@ def test_a_part_named_in_a_configuration_trains(kind: str, name: str, store: Seg
 
 
 def test_the_physics_of_journal_bearings_is_learned_too(journal: SegmentStore, tmp_path: Path) -> None:
-    state = trained(config({"loss": {"name": "physics_informed"}}, source="journal"), journal, tmp_path)
+    state = trained(config({"paradigm": {"name": "pinn"}}, source="journal"), journal, tmp_path)
     assert {"train/data", "train/sommerfeld", "train/temporal"} <= set(state.metrics)
 
 
@@ -120,6 +130,31 @@ def test_parts_combine(store: SegmentStore, tmp_path: Path) -> None:
     assert {"time/epoch_s", "gradient/norm"} <= set(trained(run, store, tmp_path).metrics)
 
 
+def test_five_paradigms_combine(store: SegmentStore, tmp_path: Path) -> None:
+    image = {"tfr": {"name": "stft", "hop": 32}, "model": {"name": "cnn2d", "depth": 2, "width": 4}}
+    resize = {"name": "truncate", "schedule": [[1024, 1], [2048, 1]]}
+    teacher = config(image)
+    write_checkpoint(tmp_path / "best.pt", trained(teacher, store, tmp_path).snapshot())
+    (tmp_path / "config.yaml").write_text(dump_yaml(teacher), encoding="utf-8")
+    run = config(
+        image,
+        {
+            "distillation": {"name": "soft_targets", "teacher": str(tmp_path)},
+            "physics": {"name": "consistency", "lambda_freq": 0.3},
+            "augmentation": {"name": "spec_augment", "max_time_share": 0.2},
+            "resize": resize,
+            "precision": "bf16",
+            "epochs": 2,
+        },
+    )
+    state = trained(run, store, tmp_path)
+    terms = {"soft", "hard", "data", "frequency", "temporal", "lambda_frequency", "grad_norm_frequency"}
+    assert {f"train/{term}" for term in terms} <= set(state.metrics)
+    assert all(math.isfinite(value) for value in state.metrics.values())
+    again = trained(run, store, tmp_path)
+    assert again.history == state.history
+
+
 def test_adversarial_examples_are_of_the_signal_below_the_image(store: SegmentStore, tmp_path: Path) -> None:
     image = {"tfr": {"name": "stft"}, "model": {"name": "cnn2d", "depth": 2, "width": 4}}
     plain = trained(config(image), store, tmp_path)
@@ -132,8 +167,8 @@ def test_a_student_learns_from_the_run_it_names(store: SegmentStore, tmp_path: P
     write_checkpoint(tmp_path / "teacher" / "best.pt", trained(teacher, store, tmp_path).snapshot())
     (tmp_path / "teacher" / "config.yaml").write_text(dump_yaml(teacher), encoding="utf-8")
     student = {"name": "cnn1d", "depth": 1, "width": 2, "stride": 16}
-    loss = {"name": "distillation", "teacher": str(tmp_path / "teacher"), "temperature": 2.0}
-    state = trained(config({"model": student, "loss": loss}), store, tmp_path)
+    paradigm = {"name": "distillation", "teacher": str(tmp_path / "teacher"), "temperature": 2.0}
+    state = trained(config({"model": student, "paradigm": paradigm}), store, tmp_path)
     assert state.metrics["train/soft"] > 0
     assert state.metrics["train/loss"] == pytest.approx(
         0.7 * state.metrics["train/soft"] + 0.3 * state.metrics["train/hard"], rel=1e-5
@@ -143,9 +178,9 @@ def test_a_student_learns_from_the_run_it_names(store: SegmentStore, tmp_path: P
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"windows": {"input": "envelope"}}, "the teacher saw windows.input envelope, and this run has raw"),
-        ({"tfr": {"name": "stft"}, "model": {"name": "cnn2d"}}, "the teacher saw tfr 'stft', and this run has 'none'"),
-        (None, "has no best.pt or checkpoint.pt; name the folder of a training run"),
+        ({"windows": {"input": "envelope"}}, "it saw windows.input envelope, and this run has raw"),
+        ({"tfr": {"name": "stft"}, "model": {"name": "cnn2d"}}, "it saw tfr 'stft', and this run has 'none'"),
+        (None, "has no best.pt or best/checkpoint.pt; name the folder of a finished run"),
     ],
 )
 def test_a_teacher_that_cannot_teach_is_refused(
@@ -154,8 +189,8 @@ def test_a_teacher_that_cannot_teach_is_refused(
     if changed is not None:
         write_checkpoint(tmp_path / "best.pt", {"model": {}, "averaged_model": None})
         (tmp_path / "config.yaml").write_text(dump_yaml(config(changed)), encoding="utf-8")
-    run = config({"loss": {"name": "distillation", "teacher": str(tmp_path)}})
-    with pytest.raises(ConfigError, match=f"loss.teacher: .*{message}"):
+    run = config({"distillation": {"name": "soft_targets", "teacher": str(tmp_path)}})
+    with pytest.raises(ConfigError, match=f"distillation.teacher: .*{message}"):
         build_training(run, store)
 
 
@@ -164,7 +199,7 @@ def test_a_teacher_of_other_classes_is_refused(store: SegmentStore, journal: Seg
     write_checkpoint(tmp_path / "best.pt", trained(teacher, journal, tmp_path).snapshot())
     (tmp_path / "config.yaml").write_text(dump_yaml(teacher), encoding="utf-8")
     with pytest.raises(ConfigError, match="does not fit 1 channels and 4 classes"):
-        build_training(config({"loss": {"name": "distillation", "teacher": str(tmp_path)}}), store)
+        build_training(config({"distillation": {"name": "soft_targets", "teacher": str(tmp_path)}}), store)
 
 
 def test_a_checkpoint_of_averaged_weights_is_worth_what_its_run_reported(store: SegmentStore, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from raytrain.config.parts import TABLES, augmentation_steps, check_parts, settings_of
+from raytrain.config.combinations import augmentation_steps
+from raytrain.config.parts import TABLES, check_parts, settings_of
 from raytrain.config.schema import TrainConfig
 from raytrain.errors import ConfigError
 
@@ -47,7 +48,7 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
         ),
         (
             {"model": {"name": "cnn2d"}},
-            "model.name: 'cnn2d' takes images, and tfr is 'none'; name a transform in tfr, or use cnn1d, wdcnn",
+            "model.name: 'cnn2d' takes images, and tfr is 'none'; name a transform in tfr, or use cnn1d, cnn_lstm",
         ),
         (
             {"augmentation": {"name": "spec_augment"}},
@@ -58,15 +59,31 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
             "augmentation: CutMixAugmentation mixes classes, and loss 'supcon' needs one class per sample",
         ),
         (
-            IMAGES | {"loss": {"name": "physics_informed"}},
-            "loss.name: 'physics_informed' looks at signals, and tfr 'stft' makes images; use tfr none",
+            {"tfr": {"name": "views"}, "model": {"name": "multi_view"}, "loss": {"name": "supcon"}},
+            "loss.name: 'supcon' compares one embedding per window, and several views have one each",
+        ),
+        (
+            {"model": {"name": "physics_hybrid"}, "augmentation": {"name": "adversarial"}},
+            "augmentation: adversarial disturbs signals, and 'physics_hybrid' takes conditions with them",
+        ),
+        (
+            IMAGES | {"distillation": {"name": "soft_targets"}, "augmentation": {"name": "adversarial"}},
+            "augmentation: adversarial disturbs signals, and the teacher of distillation sees images; omit one",
+        ),
+        (
+            {"resize": {"name": "truncate", "schedule": [[512, 2], [4096, 2]]}},
+            "resize.schedule: windows of 2048 samples cannot be truncated to 4096; lower it to at most 2048",
+        ),
+        (
+            {"resize": {"name": "interpolate", "schedule": [[64, 2], [2048, 2]]}},
+            "resize.schedule: 64 samples are too few for model 'wdcnn' with these settings, which needs ",
         ),
         (
             {
                 "augmentation": {"name": "compose", "steps": [{"name": "time_shift"}, {"name": "mixup"}]},
-                "loss": {"name": "physics_informed"},
+                "physics": {"name": "consistency"},
             },
-            "augmentation: MixupAugmentation mixes classes, and loss 'physics_informed' needs one class per sample",
+            "augmentation: MixupAugmentation mixes classes, and physics 'consistency' needs one class per sample",
         ),
     ],
 )
