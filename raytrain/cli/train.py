@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,12 +26,21 @@ from raytrain.cli.shared_options import (
     WhereOption,
     data_overrides,
 )
+from raytrain.errors import ConfigError
 
 __all__ = ["train"]
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A YAML file of a run, such as a sweep's best/config.yaml.")],
+    config: Annotated[
+        Path | None, typer.Argument(help="A YAML file of a run, such as a sweep's best/config.yaml.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of an interrupted run, instead of a YAML file: go on there from its newest checkpoint."
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Ranks of DistributedDataParallel on Ray; without it the run stays in this process."),
@@ -52,10 +61,11 @@ def train(
     name: NameOption = None,
     runs_dir: RunsDirOption = Path("runs"),
 ) -> None:
-    """Train one model and judge its best epoch on the untouched test part."""
-    from raytrain.config.load import apply_overrides, load_yaml, parse_overrides, validate
+    """Train one model and judge its best epoch on the untouched test part, or go on with a run that was interrupted."""
+    from raytrain.config.load import apply_overrides, parse_overrides, validate
     from raytrain.config.schema import TrainConfig
 
+    source, settings = _source(config, resume)
     overrides = data_overrides(
         source=data,
         dataset=dataset,
@@ -70,7 +80,7 @@ def train(
         allow_leakage=allow_leakage,
     )
     overrides |= parse_overrides(set_ or [])
-    checked = validate(TrainConfig, apply_overrides(load_yaml(config), overrides), where=str(config))
+    checked = validate(TrainConfig, apply_overrides(settings, overrides), where=str(source))
 
     from rich.console import Console
 
@@ -83,8 +93,25 @@ def train(
         workers=workers,
         runs_dir=runs_dir,
         name=name,
+        resume=resume,
         address=address,
         command=["raytrain", *sys.argv[1:]],
         console=console,
     )
     print_training(result, console)
+
+
+def _source(config: Path | None, resume: Path | None) -> tuple[Path, dict[str, Any]]:
+    """Return where the configuration is from, a file or the run to resume, and what it says."""
+    if config is not None and resume is None:
+        from raytrain.config.load import load_yaml
+
+        return config, load_yaml(config)
+    if config is None and resume is not None:
+        from raytrain.distributed.resume import run_config
+
+        return resume, run_config(resume).model_dump(mode="json")
+    given = "neither" if config is None else "both"
+    raise ConfigError(
+        f"give the YAML file of a new run, or --resume with the folder of an interrupted one; got {given}"
+    )

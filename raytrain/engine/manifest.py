@@ -17,7 +17,7 @@ import torch
 
 from raytrain.engine.checkpoint import write_atomically
 
-__all__ = ["finite", "write_json", "write_manifest"]
+__all__ = ["finite", "record_resume", "write_json", "write_manifest"]
 
 _PACKAGES = ("raytrain", "torch", "ray", "optuna", "hyperopt", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -29,17 +29,17 @@ def write_manifest(path: Path, *, command: str, config: dict[str, Any], data: di
         "command": command,
         "data": data,
         "config": config,
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "code": _git_revision(),
-        "machine": {
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "processor": platform.processor() or platform.machine(),
-            "cpus": os.cpu_count(),
-            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
-        },
+        **_surroundings(),
     }
+    write_json(path, content)
+
+
+def record_resume(path: Path, *, command: str, workers: int | None, epoch: int, step: int) -> None:
+    """Add to a run's manifest that it went on after `epoch` epochs and `step` optimizer steps, and with what."""
+    content = json.loads(path.read_text("utf-8"))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    where = {"at": now, "command": command, "workers": workers, "epoch": epoch, "step": step}
+    content.setdefault("resumed", []).append({**where, **_surroundings()})
     write_json(path, content)
 
 
@@ -59,6 +59,22 @@ def finite(content: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(content, list | tuple):
         return [finite(value) for value in content]
     return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def _surroundings() -> dict[str, Any]:
+    """Return package and code versions, and the machine."""
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "code": _git_revision(),
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "processor": platform.processor() or platform.machine(),
+            "cpus": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        },
+    }
 
 
 def _git_revision() -> str | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from raytrain.errors import ConfigError, RunError
 
-__all__ = ["create_run_directory"]
+__all__ = ["claimed", "create_run_directory"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _LEAST_FREE_MIB = 100
@@ -43,3 +47,21 @@ def create_run_directory(root: Path, *, name: str | None, default: str) -> Path:
             "free some, or choose another --runs-dir"
         )
     return directory
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[None]:
+    """Hold a run's folder, so that no second process of this machine trains there; the kernel lets go of a killed one.
+
+    Raises:
+        RunError: Another process holds it.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{directory} is being trained by another process; wait for it, or end it first") from error
+        yield
+    finally:
+        os.close(descriptor)

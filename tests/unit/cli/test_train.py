@@ -56,6 +56,7 @@ def test_a_configuration_as_it_is(train: Train) -> None:
         "workers": None,
         "runs_dir": Path("runs"),
         "name": None,
+        "resume": None,
         "address": None,
         "command": ["raytrain", "train", str(train.path)],
     }
@@ -107,3 +108,41 @@ def test_what_is_wrong_is_told_before_anything_runs(
 def test_an_absent_file(train: Train, capsys: pytest.CaptureFixture[str]) -> None:
     assert train("absent.yaml") == 2
     assert "error: absent.yaml: cannot be read (No such file or directory)" in capsys.readouterr().err
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """The folder of a run with settings of its own."""
+    folder = tmp_path / "runs" / "cut"
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def test_an_interrupted_run_goes_on_with_its_own_configuration(train: Train, interrupted: Path) -> None:
+    assert train("--resume", str(interrupted), "--workers", "3") == 0
+    ((config, options),) = train.asked
+    assert (config.model.name, config.epochs, config.data.split.test) == ("cnn1d", 7, [3])
+    assert (options["resume"], options["workers"], options["name"]) == (interrupted, 3, None)
+
+
+def test_overrides_reach_the_check_that_refuses_them(train: Train, interrupted: Path) -> None:
+    assert train("--resume", str(interrupted), "--set", "epochs=9") == 0
+    ((config, _),) = train.asked
+    assert config.epochs == 9
+
+
+@pytest.mark.parametrize("given", ["neither", "both"])
+def test_a_file_or_a_run_to_resume(
+    train: Train, interrupted: Path, capsys: pytest.CaptureFixture[str], given: str
+) -> None:
+    assert train(*([] if given == "neither" else [str(train.path), "--resume", str(interrupted)])) == 2
+    message = "give the YAML file of a new run, or --resume with the folder of an interrupted one; got "
+    assert message + given in capsys.readouterr().err
+
+
+def test_a_folder_where_no_run_began(train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--resume", str(tmp_path)) == 2
+    message = f"--resume {tmp_path}: no training run began there, for it has no config.yaml and no manifest.json; name"
+    assert message in capsys.readouterr().err

@@ -13,7 +13,7 @@ import torch
 
 from raytrain.config.schema import TrainConfig
 from raytrain.engine import manifest
-from raytrain.engine.manifest import finite, write_json, write_manifest
+from raytrain.engine.manifest import finite, record_resume, write_json, write_manifest
 
 DATA = {"source": "rolling", "sha256": "ab" * 32, "recordings": 4}
 
@@ -37,6 +37,20 @@ def test_it_holds_what_is_needed_to_make_the_run_again(tmp_path: Path) -> None:
     assert content["machine"]["memory_gib"] > 0.1
     age = datetime.now(UTC) - datetime.fromisoformat(content["created"])
     assert timedelta(0) <= age < timedelta(minutes=1)
+
+
+def test_each_time_a_run_goes_on_is_added(tmp_path: Path) -> None:
+    began = written(tmp_path)
+    for epoch in (2, 5):
+        record_resume(tmp_path / "manifest.json", command="raytrain train", workers=3, epoch=epoch, step=10 * epoch)
+    content = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
+    resumed = content.pop("resumed")
+    assert content == began
+    assert [(one["epoch"], one["step"], one["workers"], one["command"]) for one in resumed] == [
+        (2, 20, 3, "raytrain train"),
+        (5, 50, 3, "raytrain train"),
+    ]
+    assert resumed[1]["versions"] == began["versions"]
 
 
 def git(folder: Path, *arguments: str) -> str:
