@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median, quantiles
+from operator import truediv
+from statistics import quantiles
 from time import perf_counter
 
 import torch
@@ -18,26 +19,24 @@ from raytrain.errors import ConfigError
 from raytrain.metrics.tracker import MetricsTracker
 from raytrain.types import FINAL, Batch, BatchTransform
 
-__all__ = ["Latency", "ModelFigures", "TeacherStudentComparison", "compare_teacher_student"]
+__all__ = ["ModelFigures", "Spread", "TeacherStudentComparison", "compare_teacher_student"]
 
 _CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Time of a forward pass per window on the CPU, over interleaved rounds.
+class Spread:
+    """What several rounds measured.
 
     Attributes:
-        batch_size: Windows of each pass.
-        seconds: Median.
-        low_s: Lower quartile.
-        high_s: Upper quartile.
+        median: Half of the rounds were below.
+        low: A quarter of the rounds was below.
+        high: A quarter of the rounds was above.
     """
 
-    batch_size: int
-    seconds: float
-    low_s: float
-    high_s: float
+    median: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +48,16 @@ class ModelFigures:
         macro_f1: Mean over classes of F1.
         parameters: Numbers it learned.
         state_bytes: Size of all its numbers, statistics of norms included.
-        single: Latency of one window at a time.
-        batched: Latency of the loader's batches.
+        single_s: Seconds for a window alone, on the CPU.
+        batched_s: Seconds per window of a batch, on the CPU.
     """
 
     accuracy: float
     macro_f1: float
     parameters: int
     state_bytes: int
-    single: Latency
-    batched: Latency
+    single_s: Spread
+    batched_s: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,20 @@ class TeacherStudentComparison:
         teacher: Figures of the teacher.
         student: Figures of the student.
         agreement: Share of windows for which both predict the same class.
+        single_ratio: The teacher's time over the student's in the same round, for a window alone.
+        batched_ratio: The same for a batch.
         windows: Windows judged.
+        batch_size: Windows of the batch.
         threads: CPU threads that latencies were measured with.
     """
 
     teacher: ModelFigures
     student: ModelFigures
     agreement: float
+    single_ratio: Spread
+    batched_ratio: Spread
     windows: int
+    batch_size: int
     threads: int
 
     @property
@@ -88,16 +93,6 @@ class TeacherStudentComparison:
     def size_ratio(self) -> float:
         """The teacher's bytes over the student's."""
         return self.teacher.state_bytes / self.student.state_bytes
-
-    @property
-    def single_latency_ratio(self) -> float:
-        """The teacher's median time for one window over the student's."""
-        return self.teacher.single.seconds / self.student.single.seconds
-
-    @property
-    def batched_latency_ratio(self) -> float:
-        """The teacher's median time per window of a batch over the student's."""
-        return self.teacher.batched.seconds / self.student.batched.seconds
 
 
 def compare_teacher_student(
@@ -141,17 +136,19 @@ def compare_teacher_student(
     applied = [transform for transform in transforms if transform.in_evaluation]
     first, trackers, agreed, windows = _judge(models, loader, applied, device=device)
     models = [model.to(_CPU) for model in models]
-    single = _latencies(models, _rows(first, 1), rounds=rounds)
-    batched = _latencies(models, first, rounds=rounds)
-    teacher_figures, student_figures = (
-        _figures(model, tracker, *times)
-        for model, tracker, times in zip(models, trackers, zip(single, batched, strict=True), strict=True)
-    )
+    single, batched = (_times(models, batch, rounds=rounds) for batch in (_rows(first, 1), first))
+    figures = [
+        _figures(model, tracker, single_s=_spread(alone), batched_s=_spread(among))
+        for model, tracker, alone, among in zip(models, trackers, single, batched, strict=True)
+    ]
     return TeacherStudentComparison(
-        teacher=teacher_figures,
-        student=student_figures,
+        teacher=figures[0],
+        student=figures[1],
         agreement=agreed / windows,
+        single_ratio=_spread(list(map(truediv, *single))),
+        batched_ratio=_spread(list(map(truediv, *batched))),
         windows=windows,
+        batch_size=len(first),
         threads=torch.get_num_threads(),
     )
 
@@ -192,8 +189,8 @@ def _rows(batch: Batch, count: int) -> Batch:
 
 
 @torch.inference_mode()
-def _latencies(models: Sequence[nn.Module], batch: Batch, *, rounds: int) -> list[Latency]:
-    """Return how long each model takes per window of `batch`, after one pass that warms up."""
+def _times(models: Sequence[nn.Module], batch: Batch, *, rounds: int) -> list[list[float]]:
+    """Return the seconds each model takes per window of `batch` in each round, after one round that warms up."""
     times: list[list[float]] = [[] for _ in models]
     for turn in range(rounds + 1):
         for index, model in enumerate(models):
@@ -201,20 +198,21 @@ def _latencies(models: Sequence[nn.Module], batch: Batch, *, rounds: int) -> lis
             model(batch.inputs)
             if turn:
                 times[index].append((perf_counter() - start) / len(batch))
-    quartiles = [quantiles(of_model, n=4, method="inclusive") for of_model in times]
-    return [
-        Latency(batch_size=len(batch), seconds=median(of_model), low_s=low, high_s=high)
-        for of_model, (low, _, high) in zip(times, quartiles, strict=True)
-    ]
+    return times
 
 
-def _figures(model: nn.Module, tracker: MetricsTracker, single: Latency, batched: Latency) -> ModelFigures:
+def _spread(values: Sequence[float]) -> Spread:
+    low, middle, high = quantiles(values, n=4, method="inclusive")
+    return Spread(median=middle, low=low, high=high)
+
+
+def _figures(model: nn.Module, tracker: MetricsTracker, *, single_s: Spread, batched_s: Spread) -> ModelFigures:
     metrics = tracker.compute()
     return ModelFigures(
         accuracy=metrics["accuracy"],
         macro_f1=metrics["macro_f1"],
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         state_bytes=sum(value.nbytes for value in model.state_dict().values() if isinstance(value, Tensor)),
-        single=single,
-        batched=batched,
+        single_s=single_s,
+        batched_s=batched_s,
     )

@@ -49,6 +49,8 @@ def check_stages(
     for (length, _), epoch in zip(schedule, starts, strict=False):
         try:
             evaluation_scores(model, window, transforms, progress=Progress(epoch=epoch, step=0, fraction=0.0))
+        except ConfigError as error:
+            raise ConfigError(f"schedule: of the stage of {length} samples: {error}") from error
         except RuntimeError as error:
             raise ConfigError(
                 f"{type(model).__name__} does not take the {length} samples of one stage of the schedule, because it "
