@@ -1,7 +1,7 @@
 """Time-frequency transforms: batched on the signal's device, differentiable, with axes in hertz and seconds."""
 
-from raytrain.tfr.build import IMAGES, TRANSFORMS, create_transform, with_images
-from raytrain.tfr.cache import CachedImages, ImageLoader
+from raytrain.tfr.build import IMAGES, TRANSFORMS, create_transform
+from raytrain.tfr.cache import CachedImages
 from raytrain.tfr.scale import Scale
 from raytrain.tfr.short_time_fourier import Stft, stft
 from raytrain.tfr.smoothed_wigner_ville import SmoothedPseudoWvd, smoothed_pseudo_wvd
@@ -15,7 +15,6 @@ __all__ = [
     "TRANSFORMS",
     "CachedImages",
     "Cwt",
-    "ImageLoader",
     "Scale",
     "SmoothedPseudoWvd",
     "Stft",
@@ -26,6 +25,5 @@ __all__ = [
     "cwt",
     "smoothed_pseudo_wvd",
     "stft",
-    "with_images",
     "wvd",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -12,9 +11,9 @@ from torch import Tensor
 from raytrain.errors import ConfigError, DataError
 from raytrain.tfr.transform import TimeFrequencyTransform
 from raytrain.tfr.views import Views
-from raytrain.types import FINAL, Batch, Loader, Progress
+from raytrain.types import Batch, Progress
 
-__all__ = ["CachedImages", "ImageLoader", "Images"]
+__all__ = ["CachedImages", "Images"]
 
 Images: TypeAlias = TimeFrequencyTransform | Views
 """What makes images of signals: one of each window, or several by name."""
@@ -29,12 +28,12 @@ class CachedImages:
     A `raytrain.types.BatchTransform` that also runs in evaluation and takes the place of the transform it wraps, where
     the same window always is the same signal: no augmentation of signals and no resizing comes before it. It knows a
     window by its number in `batch.conditions["window"]`, and serves all loaders that number the same windows alike, as
-    those of one `raytrain.data.store.SegmentStore` do. Kept images are exactly those the transform makes; only where a
-    device's Fourier transform rounds differently in batches of another size, as a GPU's may, do they differ by that
-    much.
+    those of one `raytrain.data.store.SegmentStore` do. Kept images are exactly those the transform makes, in the same
+    order in memory, so a run has the same results with and without; only where a device's Fourier transform rounds
+    differently in batches of another size, as a GPU's may, do they differ by that much.
 
-    Until every window has been seen, the host waits for the device once a batch to learn which are new. After that
-    nothing waits. Each worker keeps what it has seen, of which it will have all windows after some epochs.
+    Once a batch the host waits for the device, to learn which windows are new, until `expected` of them are kept;
+    after that nothing waits. Each worker keeps what it has seen.
 
     Measured on one core of a CPU, 2048 samples: a kept image is fetched in 1 to 2 us, and made in 52 us (stft), 110 us
     (wvd), 650 us (smoothed_pseudo_wvd) or 2300 us (cwt); it takes 17 to 33 kB. A small network learns from it in 2300
@@ -44,13 +43,15 @@ class CachedImages:
     >>> from raytrain.tfr.wigner_ville import Wvd
     >>> images = CachedImages(Wvd(12_000), count=10, limit_mb=64)
     >>> batch = Batch(torch.ones(2, 1, 2048), torch.zeros(2, dtype=torch.int64), {"window": torch.tensor([7, 3])})
-    >>> images(batch, FINAL, torch.Generator()).signal.shape, images.caching, images.kept
+    >>> images(batch, Progress(0, 0, 0.0), torch.Generator()).signal.shape, images.caching, images.kept
     (torch.Size([2, 1, 128, 64]), True, 2)
 
     Args:
         transform: What makes the images.
         count: Windows in all: their numbers are below it.
         limit_mb: Mebibytes that all images together may take; nothing is kept where they would take more.
+        expected: How many windows will be asked for; all where that is not known. Images of more than these, which
+            nobody looks for any more, are NaN.
 
     Attributes:
         in_evaluation: True.
@@ -61,19 +62,22 @@ class CachedImages:
         kept: Windows whose images are kept.
 
     Raises:
-        ConfigError: There is no window, or the limit is negative.
+        ConfigError: There is no window, more are expected than there are, or the limit is negative.
     """
 
     in_evaluation: bool = True
 
-    def __init__(self, transform: Images, *, count: int, limit_mb: float) -> None:
+    def __init__(self, transform: Images, *, count: int, limit_mb: float, expected: int | None = None) -> None:
         if count < 1 or limit_mb < 0:
             raise ConfigError(f"images are kept for at least 1 window and 0 MB, got {count} and {limit_mb:g}")
+        if expected is not None and not 1 <= expected <= count:
+            raise ConfigError(f"images are expected of 1 window to all {count}, got {expected}")
         self.transform = transform
         self.caching: bool | None = None if limit_mb and transform.worth_keeping else False
         self.needed_mb = 0.0
         self.kept = 0
         self._count = count
+        self._expected = count if expected is None else expected
         self._limit_mb = limit_mb
         self._kept: dict[str, Tensor] = {}
         self._orders: dict[str, list[int]] = {}
@@ -92,7 +96,7 @@ class CachedImages:
         if "window" not in batch.conditions:
             raise DataError("images are kept by the condition 'window', the index of each window, which batches lack")
         windows = batch.conditions["window"]
-        if self.kept < self._count:
+        if self.kept < self._expected:
             self._keep(windows, batch.signal)
         found = {name: kept.index_select(0, windows) for name, kept in self._kept.items()}
         found = {name: images.permute(self._orders[name]) for name, images in found.items()}
@@ -110,8 +114,14 @@ class CachedImages:
             self._known = torch.zeros(self._count, dtype=torch.bool, device=signal.device)
             for name, image in one.items():
                 stored = image.permute(order := _order_in_memory(image))
-                self._kept[name] = torch.empty(self._count, *stored.shape[1:], dtype=image.dtype, device=image.device)
+                self._kept[name] = self._room(stored)
                 self._orders[name] = [order.index(dimension) for dimension in range(image.dim())]
+
+    def _room(self, image: Tensor) -> Tensor:
+        size = (self._count, *image.shape[1:])
+        if self._expected == self._count:  # none is fetched before it is made
+            return torch.empty(size, dtype=image.dtype, device=image.device)
+        return torch.full(size, torch.nan, dtype=image.dtype, device=image.device)
 
     @torch.no_grad()
     def _keep(self, windows: Tensor, signal: Tensor) -> None:
@@ -124,46 +134,6 @@ class CachedImages:
             self._kept[name].index_copy_(0, new, images.permute(_order_in_memory(images)))
         self._known[new] = True
         self.kept = int(self._known.sum())
-
-
-class ImageLoader:
-    """A loader whose batches have images instead of signals, kept from epoch to epoch where they may be.
-
-    >>> from raytrain.tfr.wigner_ville import Wvd
-    >>> class OneBatch:
-    ...     def set_epoch(self, epoch):
-    ...         self.epoch = epoch
-    ...     def __len__(self):
-    ...         return 1
-    ...     def __iter__(self):
-    ...         yield Batch(torch.ones(2, 1, 2048), torch.zeros(2, dtype=torch.int64), {"window": torch.arange(2)})
-    >>> loader = ImageLoader(OneBatch(), CachedImages(Wvd(12_000), count=2, limit_mb=1), keep_waveform=True)
-    >>> [(batch.signal.shape, batch.measured.shape) for batch in loader]
-    [(torch.Size([2, 1, 128, 64]), torch.Size([2, 1, 2048]))]
-
-    Args:
-        loader: Batches of signals, on the device where images are kept.
-        images: Makes and keeps the images of this loader's windows.
-        keep_waveform: Whether batches keep the signal as `Batch.waveform`.
-    """
-
-    def __init__(self, loader: Loader, images: CachedImages, *, keep_waveform: bool = False) -> None:
-        self.loader = loader
-        self.images = images
-        self._keep_waveform = keep_waveform
-        self._generator = torch.Generator()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of epoch `epoch`, counted from 0."""
-        self.loader.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self.loader:
-            measured = replace(batch, waveform=batch.measured) if self._keep_waveform else batch
-            yield self.images(measured, FINAL, self._generator)
 
 
 def _by_name(images: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,9 +15,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from raytrain.models.build import create_model
-from raytrain.tfr.build import IMAGES, TRANSFORMS, create_transform, with_images
+from raytrain.tfr.build import IMAGES, TRANSFORMS, create_transform
+from raytrain.tfr.cache import CachedImages
 from raytrain.tfr.wavelet import Cwt
-from raytrain.types import Batch
+from raytrain.types import FINAL, Batch
 from tests.benchmarks.comparison import Arm, Options, Outcome, Timing, check_agreement, interleave, ratios, spread
 from tests.benchmarks.report import Report
 
@@ -81,23 +82,12 @@ def _row(name: str, found: dict[str, Any] | None) -> tuple[str, ...]:
     return (name, *speeds, found["ratio"].text(1))
 
 
-class _Windows:
-    """A loader of random windows, in another order each epoch."""
-
-    def __init__(self) -> None:
-        self._signals = torch.randn(EPOCH_WINDOWS, 1, SAMPLES, generator=torch.Generator().manual_seed(0))
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return EPOCH_WINDOWS // WINDOWS
-
-    def __iter__(self) -> Iterator[Batch]:
-        order = torch.randperm(EPOCH_WINDOWS, generator=torch.Generator().manual_seed(self._epoch))
-        for indices in torch.split(order, WINDOWS):
-            yield Batch(self._signals[indices], indices % CLASSES, {"window": indices})
+def _windows(*, epoch: int) -> Iterator[Batch]:
+    """Yield random windows, in another order each epoch."""
+    signals = torch.randn(EPOCH_WINDOWS, 1, SAMPLES, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(EPOCH_WINDOWS, generator=torch.Generator().manual_seed(epoch))
+    for indices in torch.split(order, WINDOWS):
+        yield Batch(signals[indices], indices % CLASSES, {"window": indices})
 
 
 def _epochs(name: str, options: Options) -> dict[str, Any]:
@@ -106,17 +96,17 @@ def _epochs(name: str, options: Options) -> dict[str, Any]:
     def prepared(limit_mb: float) -> Callable[[], Outcome]:
         torch.manual_seed(0)
         transform = create_transform(name, sample_rate_hz=RATE_HZ, settings={})
-        loader = with_images(_Windows(), transform, count=EPOCH_WINDOWS, limit_mb=limit_mb)
+        images, generator = CachedImages(transform, count=EPOCH_WINDOWS, limit_mb=limit_mb), torch.Generator()
         model_name = "multi_view" if name == "views" else "cnn2d"
         model = create_model(model_name, in_channels=1, num_classes=CLASSES, settings={})
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-        for _ in loader:
-            pass
+        for batch in _windows(epoch=0):
+            images(batch, FINAL, generator)
 
         def work() -> Outcome:
-            loader.set_epoch(1)
-            for batch in loader:
-                loss = torch.nn.functional.cross_entropy(model(batch.inputs), batch.targets)
+            for batch in _windows(epoch=1):
+                inputs = images(batch, FINAL, generator).inputs
+                loss = torch.nn.functional.cross_entropy(model(inputs), batch.targets)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()

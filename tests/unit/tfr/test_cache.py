@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from raytrain.errors import ConfigError, DataError
-from raytrain.tfr import IMAGES, CachedImages, ImageLoader, Stft, Views, Wvd, create_transform, with_images
-from raytrain.tfr.cache import Images
+from raytrain.tfr import IMAGES, CachedImages, Stft, Views, Wvd, create_transform
 from raytrain.types import FINAL, Batch, Progress
 
 RATE_HZ = 12_000.0
@@ -187,32 +186,26 @@ def test_a_batch_gets_the_image_and_keeps_everything_else() -> None:
     assert images.in_evaluation
 
 
-@pytest.mark.parametrize("keep_waveform", [False, True])
-@pytest.mark.parametrize("transform", [Wvd(RATE_HZ), Views(RATE_HZ, cwt=None)])
-def test_a_loader_of_images_has_the_batches_of_the_loader(transform: Images, keep_waveform: bool) -> None:
-    plain, loader = Loader(), with_images(Loader(), transform, count=COUNT, limit_mb=2, keep_waveform=keep_waveform)
-    assert isinstance(loader, ImageLoader)
-    assert len(loader) == len(plain) == 5
-    for epoch in (0, 1, 0):
-        plain.set_epoch(epoch)
-        loader.set_epoch(epoch)
-        for batch, expected in zip(loader, plain, strict=True):
-            assert torch.equal(batch.targets, expected.targets)
-            assert_same(batch.inputs, transform.transform(expected.signal))
-            assert (batch.waveform is not None) == keep_waveform
-            if keep_waveform:
-                assert torch.equal(batch.measured, expected.signal)
-    assert loader.images.kept == COUNT
-
-
-def test_two_loaders_have_caches_of_their_own() -> None:
-    one, other = Loader(), Loader()
-    other.signals = -other.signals.flip(0)
-    loaders = [with_images(loader, Wvd(RATE_HZ), count=COUNT, limit_mb=1) for loader in (one, other)]
+def test_windows_of_two_loaders_are_told_apart_by_their_numbers() -> None:
+    images = CachedImages(Wvd(RATE_HZ), count=2 * COUNT, limit_mb=2, expected=2 * COUNT - 3)
+    signals = [windows(), -windows().flip(0)[:-3]]
     for _ in range(2):
-        for images, plain in zip(loaders, (one, other), strict=True):
-            for batch, expected in zip(images, plain, strict=True):
-                assert torch.equal(batch.signal, Wvd(RATE_HZ).transform(expected.signal))
+        for first, some in zip((0, COUNT), signals, strict=True):
+            numbers = first + torch.arange(len(some))
+            batch = Batch(some, numbers, {"window": numbers})
+            assert torch.equal(images(batch, START, torch.Generator()).signal, Wvd(RATE_HZ).transform(some))
+
+
+def test_when_as_many_are_kept_as_expected_nobody_looks_for_more() -> None:
+    images = CachedImages(Wvd(RATE_HZ), count=5, limit_mb=1, expected=3)
+    for numbers in ([4], [0, 2]):
+        index = torch.tensor(numbers)
+        images(Batch(windows()[index], index, {"window": index}), START, torch.Generator())
+    # A meta tensor has no values, so looking at the signals would fail.
+    index = torch.tensor([2, 4, 1])
+    found = images(Batch(torch.empty(3, 1, SAMPLES, device="meta"), index, {"window": index}), START, torch.Generator())
+    assert torch.equal(found.signal[:2], Wvd(RATE_HZ).transform(windows()[index[:2]]))
+    assert found.signal[2].isnan().all()
 
 
 def test_windows_without_an_index_are_refused() -> None:
@@ -225,6 +218,12 @@ def test_an_index_beyond_the_count_is_refused() -> None:
     images = CachedImages(Wvd(RATE_HZ), count=3, limit_mb=1)
     with pytest.raises(IndexError, match="out of bounds"):
         images(Batch(windows(1), torch.arange(1), {"window": torch.tensor([3])}), START, torch.Generator())
+
+
+@pytest.mark.parametrize("expected", [0, 4])
+def test_an_impossible_expectation_is_refused(expected: int) -> None:
+    with pytest.raises(ConfigError, match=rf"images are expected of 1 window to all 3, got {expected}"):
+        CachedImages(Wvd(RATE_HZ), count=3, limit_mb=1, expected=expected)
 
 
 @pytest.mark.parametrize(("count", "limit_mb"), [(0, 1.0), (1, -1.0)])
