@@ -223,5 +223,7 @@ def _preset(level: dict[str, JsonValue], name: str, value: Any, *, source: str |
 def plain(value: Any) -> Any:  # noqa: ANN401 - any YAML value, or a configuration made in Python
     """Return a copy of nested settings in which configurations are mappings of what was given of them."""
     if isinstance(value, BaseModel):
-        return value.model_dump(exclude_unset=True)
+        given = getattr(value, "given", None)  # of a run, which is more than it was given where a paradigm presets it
+        names = (*type(value).model_fields, *(value.model_extra or ()))
+        return given or {name: plain(getattr(value, name)) for name in names if name in value.model_fields_set}
     return {key: plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raytrain.config.load import apply_overrides, load_yaml, validate
+from raytrain.config.paradigms import plain
 from raytrain.config.schema import TrainConfig
 from raytrain.config.space import SpaceConfig
 from raytrain.distributed.train import TrainResult, run_training
@@ -42,7 +43,7 @@ def tune(
         DataError: The recordings or the split are not usable.
         RunError: No trial could complete an epoch.
     """
-    source = space.model_dump(exclude_unset=True) if isinstance(space, SpaceConfig) else space
+    source = plain(space) if isinstance(space, SpaceConfig) else space
     checked = load_space(find_space(source) if isinstance(source, str | Path) else source, overrides)
     return run_sweep(checked, runs_dir=Path(runs_dir), name=name, address=address)
 
@@ -71,7 +72,7 @@ def train(
         DataError: The recordings or the split are not usable.
         RunError: Training failed.
     """
-    settings = config.model_dump(exclude_unset=True) if isinstance(config, TrainConfig) else config
+    settings = config.given if isinstance(config, TrainConfig) else config
     loaded = load_yaml(Path(settings)) if isinstance(settings, str | Path) else settings
     where = str(config) if isinstance(config, str | Path) else "configuration"
     checked = validate(TrainConfig, apply_overrides(loaded, overrides or {}), where=where)

@@ -12,12 +12,14 @@ from raytrain.config.load import apply_overrides, validate
 from raytrain.config.parts import check_parts
 from raytrain.config.schema import Part, TrainConfig
 from raytrain.config.space import Choice, Distribution, Grid, IntUniform, LogUniform, SpaceConfig, Uniform
+from raytrain.config.teacher import find_teacher
 from raytrain.errors import ConfigError, nearest
 
 __all__ = [
     "Point",
     "active_parameters",
     "check_space",
+    "check_teachers",
     "count_points",
     "describe_point",
     "extremes",
@@ -157,6 +159,16 @@ def check_space(space: SpaceConfig) -> None:
         raise _report(space, problems)
 
 
+def check_teachers(space: SpaceConfig) -> None:
+    """Check that each teacher a trial could learn from is there and fits, before anything is prepared.
+
+    Raises:
+        ConfigError: One is missing, or sees other inputs than its student.
+    """
+    for point in _probing_points(space):
+        find_teacher(train_config(space, point))
+
+
 def _report(space: SpaceConfig, problems: list[str]) -> ConfigError:
     count = f"{len(problems)} problems" if len(problems) > 1 else "1 problem"
     return ConfigError("\n  ".join([f"search space '{space.name}': {count}", *problems]))
@@ -202,12 +214,17 @@ def _impossible_conditions(space: SpaceConfig) -> Iterator[str]:
 def _setting_problems(space: SpaceConfig) -> list[str]:
     """Return each rule of a run that a point breaks, once, with the point's values of the field it is about."""
     found: dict[str, str] = {}
+    for point in _probing_points(space):
+        for problem in _problems_at(space, point):
+            found.setdefault(problem, problem + _where(problem, point))
+    return list(found.values())
+
+
+def _probing_points(space: SpaceConfig) -> Iterator[Point]:
+    """Yield points that have each parameter at each of its extremes."""
     for name, distribution in space.parameters.items():
         for value in _probes(distribution):
-            for point in _points_with(space, name, value):
-                for problem in _problems_at(space, point):
-                    found.setdefault(problem, problem + _where(problem, point))
-    return list(found.values())
+            yield from _points_with(space, name, value)
 
 
 def _where(problem: str, point: Point) -> str:

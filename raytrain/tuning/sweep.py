@@ -31,7 +31,7 @@ from raytrain.tuning.plan import Plan
 from raytrain.tuning.records import Recorder
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.searcher import StudySearcher, create_study
-from raytrain.tuning.space import check_space, extremes
+from raytrain.tuning.space import check_space, check_teachers, extremes
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
 from raytrain.tuning.verdict import judge_best
@@ -80,6 +80,7 @@ def run_sweep(
     """
     console = console or Console()
     started = time.monotonic()
+    check_teachers(space)
     recordings, split = read_and_split(space.fixed.data)
     configs = window_configs(space)
     with console.status("preparing the windows once for all trials"):

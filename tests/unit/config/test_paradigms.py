@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from raytrain.config.load import dump_yaml, validate
-from raytrain.config.paradigms import PARADIGMS, expanded
+from raytrain.config.paradigms import PARADIGMS, expanded, plain
 from raytrain.config.schema import Part, TrainConfig
+from raytrain.config.space import SpaceConfig
 from raytrain.errors import ConfigError
+from raytrain.tuning.space import train_config
 
 
 def config(settings: dict[str, Any]) -> TrainConfig:
@@ -89,3 +91,16 @@ def test_what_was_given_is_kept_apart_from_what_follows_from_it() -> None:
     assert TrainConfig(model=Part.model_validate({"name": "cnn1d", "depth": 3})).given == {
         "model": {"name": "cnn1d", "depth": 3}
     }
+
+
+def test_a_space_made_in_python_is_taken_as_it_was_given() -> None:
+    space = SpaceConfig.model_validate(
+        {
+            "name": "mine",
+            "fixed": {"paradigm": {"name": "pinn"}, "epochs": 2},
+            "parameters": {"paradigm.lambda_freq": {"type": "uniform", "low": 0.1, "high": 1.0}},
+        }
+    )
+    assert plain(space)["fixed"] == {"paradigm": {"name": "pinn"}, "epochs": 2}
+    run = train_config(space, {"paradigm.lambda_freq": 0.25})
+    assert run.physics.settings["lambda_freq"] == 0.25

@@ -48,7 +48,7 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
         ),
         (
             {"model": {"name": "cnn2d"}},
-            "model.name: 'cnn2d' takes images, and tfr is 'none'; name a transform in tfr, or use cnn1d, cnn_lstm",
+            "model.name: 'cnn2d' takes time-frequency images, and tfr is 'none'; name a transform in tfr, or use cnn1d",
         ),
         (
             {"augmentation": {"name": "spec_augment"}},

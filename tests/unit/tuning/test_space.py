@@ -16,6 +16,7 @@ from raytrain.tuning.space import (
     Point,
     active_parameters,
     check_space,
+    check_teachers,
     count_points,
     describe_point,
     extremes,
@@ -344,3 +345,22 @@ def test_grid_holds_every_point_exactly_once(space: SpaceConfig) -> None:
     assert len(points) == len(set(points))
     assert set(points) == by_brute_force(space)
     assert count_points(space, at_most=1000) == len(points)
+
+
+def test_a_teacher_that_is_not_there_is_told_before_anything_is_prepared() -> None:
+    space = SpaceConfig.model_validate(
+        {
+            "name": "taught",
+            "parameters": {
+                "paradigm.name": {"type": "choice", "values": ["standard", "distillation"]},
+                "paradigm.teacher": {
+                    "type": "choice",
+                    "values": ["nowhere"],
+                    "when": {"paradigm.name": "distillation"},
+                },
+            },
+        }
+    )
+    check_space(space)
+    with pytest.raises(ConfigError, match=r"distillation\.teacher: nowhere has no best\.pt"):
+        check_teachers(space)
