@@ -35,8 +35,8 @@ pytestmark = pytest.mark.slow
 EPOCHS = 4
 SAMPLES = 160
 PARTS = [0] * 6 + [1] * 3 + [2] * 2
-# 6 x 9 windows train, in global batches of 7 x 7 and 5: odd, so that the shares of two workers differ. 3 batches a step
-# leave 2 for an epoch's last step, the short one among them. 3 x 9 windows validate, 14 and 13 to a worker.
+# 6 x 9 windows train, in global batches of 6 x 7 and 2 x 6: odd, so that the shares of two workers differ. 3 batches a
+# step leave 2 for an epoch's last step, the small ones. 3 x 9 windows validate, 14 and 13 to a worker.
 CONFIG = TrainConfig.model_validate(
     {
         "windows": {"length": 32},
@@ -166,7 +166,7 @@ def sizes(loader: Loader) -> list[int]:
 
 def test_two_workers_come_to_the_weights_of_one(results: list[dict[str, Any]]) -> None:
     alone = perceptron(0, 1)
-    assert sizes(alone.train) == [7] * 7 + [5]
+    assert sizes(alone.train) == [7] * 6 + [6] * 2
     fit(alone)
     for result in results:
         for name, weight in alone.model.state_dict().items():
