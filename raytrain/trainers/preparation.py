@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
+from raytrain.augment.augmentation import Augmentation
 from raytrain.collective import world_size
 from raytrain.data.adapter import AnyLoader, BatchAdapter
 from raytrain.data.loaders import WindowLoader
@@ -19,13 +20,16 @@ from raytrain.engine.precision import best_precision, choose_device
 from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.errors import ConfigError
 from raytrain.optim.schedule import RunLength, Schedule
-from raytrain.types import FINAL, Batch, BatchTransform, Loader, Progress
+from raytrain.tfr.transform import TimeFrequencyTransform
+from raytrain.tfr.views import Views
+from raytrain.types import FINAL, Batch, BatchTransform, Loader, Objective, Progress
 
 __all__ = [
     "KeepMeasured",
     "LearningRates",
     "MixedPrecision",
     "PlannedSchedule",
+    "bind_augmentations",
     "count_classes",
     "count_recordings",
     "evaluation_scores",
@@ -55,6 +59,28 @@ class KeepMeasured:
         if batch.waveform is not None or not isinstance(batch.inputs, Tensor):
             return batch
         return replace(batch, waveform=batch.inputs)
+
+
+class _OnSignals(nn.Module):
+    """A model of images as one of signals, for an augmentation of signals that asks it."""
+
+    def __init__(self, model: nn.Module, images: TimeFrequencyTransform | Views) -> None:
+        super().__init__()
+        self.model = model
+        self._images = images
+
+    def forward(self, signal: Tensor, *, detailed: bool = False) -> Any:  # noqa: ANN401 - what the model returns
+        inputs = self._images.transform(signal)
+        return self.model(inputs, detailed=True) if detailed else self.model(inputs)
+
+
+def bind_augmentations(transforms: Sequence[BatchTransform], model: nn.Module, objective: Objective) -> None:
+    """Tell each augmentation the model and objective of the run, the model as one of what the augmentation sees."""
+    for index, one in enumerate(transforms):
+        if isinstance(one, Augmentation):
+            later = transforms[index + 1 :]
+            images = next((step for step in later if isinstance(step, TimeFrequencyTransform | Views)), None)
+            one.bind(model if images is None else _OnSignals(model, images), objective)
 
 
 def find_device(device: str | torch.device | None) -> torch.device:

@@ -29,6 +29,7 @@ from raytrain.trainers.preparation import (
     KeepMeasured,
     LearningRates,
     MixedPrecision,
+    bind_augmentations,
     count_classes,
     count_recordings,
     find_device,
@@ -125,6 +126,7 @@ class Trainer:
         if isinstance(self.objective, nn.Module):
             self.objective.to(self.device)
         self.transforms: list[BatchTransform] = [KeepMeasured(), *transforms] if transforms else []
+        bind_augmentations(self.transforms, self.model, self.objective)
         self._train = prepare_loader(train_loader)
         self._validation = None if val_loader is None else prepare_loader(val_loader)
         self._precision = Precision(name_precision(mixed_precision, self.device), self.device, scaling=loss_scaling)

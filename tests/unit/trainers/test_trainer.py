@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau, StepLR
 
 from raytrain import Trainer
+from raytrain.augment.adversarial import AdversarialAugmentation
 from raytrain.callbacks import EarlyStopping, ExponentialMovingAverage, LearningRateScheduler
 from raytrain.engine.checkpoint import read_checkpoint
 from raytrain.errors import ConfigError, RunError
 from raytrain.objectives import Supervised
 from raytrain.optim.step_schedules import warmup_cosine
+from raytrain.tfr import Stft
 from raytrain.types import Batch, Callback, FitState, Progress, StepLoss
 
 Batches = list[tuple[Tensor, Tensor]]
@@ -144,6 +147,20 @@ def test_transforms_run_in_training_and_in_evaluation_where_they_say_so(*, in_ev
     plain = Trainer(make_model(), doubled, shown, device="cpu")
     assert transforming.fit(2) == plain.fit(2)
     assert transforming.evaluate(validation) == plain.evaluate(shown)
+
+
+def test_an_augmentation_that_asks_the_model_is_told_it_also_before_images_are_made() -> None:
+    """FGSM moves signals up the loss of the model of their images, so a step sees a larger loss than without."""
+    images = nn.Sequential(nn.AdaptiveAvgPool2d((4, 1)), nn.Flatten(), nn.Linear(4, 3))
+    batches = [(torch.randn(6, 1, 128, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 3)]
+    stft = Stft(12_000.0, window_length=32, hop=16)
+    losses = []
+    for attack in ([], [AdversarialAugmentation(epsilon=0.3)]):
+        model = copy.deepcopy(images)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        trainer = Trainer(model, batches, optimizer=optimizer, transforms=[*attack, stft], device="cpu")
+        losses.append(trainer.fit(1)["train/loss"][0])
+    assert losses[1] > losses[0]
 
 
 def test_loss_scaling_has_no_unknown_settings() -> None:
