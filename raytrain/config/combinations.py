@@ -63,6 +63,11 @@ def combination_problems(config: TrainConfig) -> Iterator[str]:
             f"resize.name: '{config.model.name}' has no global pooling, so its size depends on the window's length; "
             f"use {', '.join(name for name, one in MODELS.items() if one.any_length and made in _taken(one))}"
         )
+    if config.resize.name == "interpolate" and model.input_domain == "signal_and_conditions":
+        yield (
+            f"resize.name: interpolate changes the sample rate, and '{config.model.name}' goes by revolutions per sample; "
+            "use truncate or pad"
+        )
     if config.loss.name == "supcon" and made == "views":
         yield "loss.name: 'supcon' compares one embedding per window, and several views have one each; use another loss"
     yield from _augmentation_problems(config, imaged=made != "signal")

@@ -63,6 +63,10 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
             "loss.name: 'supcon' compares one embedding per window, and several views have one each",
         ),
         (
+            {"model": {"name": "physics_hybrid"}, "resize": {"name": "interpolate", "schedule": [[2048, 2]]}},
+            "resize.name: interpolate changes the sample rate, and 'physics_hybrid' goes by revolutions per sample",
+        ),
+        (
             {"model": {"name": "physics_hybrid"}, "augmentation": {"name": "adversarial"}},
             "augmentation: adversarial disturbs signals, and 'physics_hybrid' takes conditions with them",
         ),
