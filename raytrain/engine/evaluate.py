@@ -47,7 +47,7 @@ def evaluate(
     """
     applied = [transform for transform in transforms if transform.in_evaluation]
     generator = epoch_generator(0, epoch=0, device=device)
-    with evaluation_mode(model), torch.inference_mode():
+    with precision.active(), evaluation_mode(model), torch.inference_mode():
         for batch in loader:
             on_device = transformed(batch.to(device), applied, FINAL, generator)
             with precision.autocast():

@@ -38,7 +38,8 @@ class CachedImages:
     Measured on one core of a CPU, 2048 samples: a kept image is fetched in 1 to 2 us, and made in 52 us (stft), 110 us
     (wvd), 650 us (smoothed_pseudo_wvd) or 2300 us (cwt); it takes 17 to 33 kB. A small network learns from it in 2300
     us or more, so what is kept saves half of an epoch with cwt, a quarter with three views, a tenth with
-    smoothed_pseudo_wvd, and nothing to speak of with stft, which is therefore never kept by itself (`worth_keeping`).
+    smoothed_pseudo_wvd, nothing with wvd (whose many small steps weigh more on a GPU: not measured), and nothing with
+    stft, which is therefore never kept by itself (`worth_keeping`).
 
     >>> from raytrain.tfr.wigner_ville import Wvd
     >>> images = CachedImages(Wvd(12_000), count=10, limit_mb=64)

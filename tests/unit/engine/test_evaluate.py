@@ -20,13 +20,15 @@ Make = Callable[..., Any]
 CPU = torch.device("cpu")
 
 
-def judge(model: nn.Module, loader: Loader, objective: Objective) -> MetricsTracker:
+def judge(
+    model: nn.Module, loader: Loader, objective: Objective, *, precision: Precision | None = None
+) -> MetricsTracker:
     return evaluate(
         model,
         loader,
         objective=objective,
         tracker=MetricsTracker(3, 4, device=CPU),
-        precision=Precision("fp32", CPU),
+        precision=Precision("fp32", CPU) if precision is None else precision,
         device=CPU,
     )
 
@@ -126,3 +128,18 @@ def test_a_model_without_views_has_no_metrics_of_views(
 ) -> None:
     metrics = judge(network(), batches(samples(8), [4, 4]), objective).compute("val")
     assert all(name.count("/") == 1 for name in metrics)
+
+
+def test_the_gpus_switches_are_those_of_the_run_while_it_is_judged(
+    samples: Make, batches: Make, network: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: (9, 0))
+    precision = Precision("fp32", torch.device("cuda", 0), tf32=True)
+
+    def watching(model: nn.Module, batch: Batch, progress: Progress) -> StepLoss:
+        assert torch.get_float32_matmul_precision() == "high"
+        scores: Tensor = model(batch.inputs)
+        return StepLoss(scores.mean(), scores)
+
+    judge(network(), batches(samples(4), [4]), watching, precision=precision)
+    assert torch.get_float32_matmul_precision() == "highest"
