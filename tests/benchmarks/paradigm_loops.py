@@ -70,19 +70,12 @@ class Bfloat16Loop(PlainLoop):
 
 
 class SpectrogramLoop(PlainLoop):
-    """Spectrograms that are made once; in training masked by SpecAugment."""
+    """Spectrograms, made batch by batch, which is cheap; in training masked by SpecAugment."""
 
     def __init__(self, config: TrainConfig, store: SegmentStore) -> None:
         super().__init__(config, store)
         self.transform = Stft(store.fs_hz)
-        self.masks = {key: value for key, value in config.augmentation.settings.items() if key != "name"}
-
-    def begin(self) -> None:
-        """Make the images of all windows."""
-        self.images = {
-            part.windows: torch.cat([self.transform.transform(some) for some in torch.split(part.inputs, MADE_AT_ONCE)])
-            for part in (self.training, self.validation)
-        }
+        self.masks = config.augmentation.settings
 
     def begin_epoch(self, epoch: int) -> None:
         """Seed what the masks are drawn from."""
@@ -91,7 +84,7 @@ class SpectrogramLoop(PlainLoop):
 
     def inputs(self, part: Part, rows: Rows) -> Inputs:
         """Return images, masked in training."""
-        images = self.images[part.windows][rows]
+        images = self.transform.transform(part.inputs[rows])
         return spec_augment(images, **self.masks, generator=self.generator) if part is self.training else images
 
 

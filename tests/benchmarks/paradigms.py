@@ -72,8 +72,8 @@ def run(options: Options) -> Report:
             f"Embedded bearings, {EPOCHS} epochs, evaluation after each included, batch 128, one thread; the settings "
             f"that each paradigm presets, but a CNN1D for resizing ({', '.join(str(length) for length, _ in STAGES)} "
             f"samples) and a small one as student of a {by_hand.TEACHER}. By hand: windows normalised beforehand, in "
-            f"one tensor; images made once. Arms in turn, rounds: {first['rounds']}; median (range). Losses and metrics "
-            f"of the last epoch differ by {max(one['difference'] for one in found.values()):.1e} at most."
+            f"one tensor; the three views made once. Arms in turn, rounds: {first['rounds']}; median (range). Losses "
+            f"and metrics of the last epoch differ by {max(one['difference'] for one in found.values()):.1e} at most."
         ),
         columns=("paradigm, model", "windows", "fit, samples/s", "by hand", "ratio", "by CPU time"),
         rows=[

@@ -20,6 +20,7 @@ BENCHMARKS = (
     "paradigms",
     "convergence",
     "precision",
+    "distillation",
     "sweep",
     "turnaround",
     "memory",
