@@ -12,6 +12,9 @@ from raytrain.collective import sum_over_workers, world_size
 
 __all__ = ["GradientStatistics", "gradient_statistics"]
 
+_SCALE = 2.0**12
+"""Keeps the small gradients of a float16 forward pass from vanishing; a power of two, so it rounds nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class GradientStatistics:
@@ -47,11 +50,11 @@ def gradient_statistics(loss: Tensor, parameters: Sequence[nn.Parameter], *, wei
     if loss.requires_grad:
         # The backward pass runs in the caller's context: under autocast, it would round more than that of a step does.
         with torch.autocast(loss.device.type, enabled=False):
-            found = torch.autograd.grad(loss * weight, parameters, retain_graph=True, materialize_grads=True)
+            found = torch.autograd.grad(loss * (weight * _SCALE), parameters, retain_graph=True, materialize_grads=True)
     else:
         found = tuple(torch.zeros_like(parameter) for parameter in parameters)
     flat = torch.cat([gradient.detach().flatten() for gradient in found])
     sum_over_workers(flat)
-    flat = flat.double() / world_size()
+    flat = flat.double() / (_SCALE * world_size())
     size = flat.abs()
     return GradientStatistics(norm=flat.norm(), largest=size.max(), mean=size.mean())
