@@ -130,17 +130,20 @@ class TICNN(Classifier):
 
 
 def drop_weights(weight: Tensor, rate: Tensor) -> Tensor:
-    """Return `weight` with each of its values zero with probability `rate`, the others divided by `1 - rate`.
+    """Return `weight` with each of its values zero with probability `rate`, the others divided by `sqrt(1 - rate)`.
 
-    So its expectation is `weight` (N. Srivastava et al., "Dropout", JMLR 15, 2014). Draws from torch's global
-    generator of the weight's device, as torch's own dropout does.
+    So the expectation of its squares, and with it the variance of what it makes of noise, is that of `weight`. Dropout
+    usually keeps the expectation itself; the variance would then grow with the rate, and the running statistics of the
+    batch normalisation that follows would be wrong for evaluation, where nothing is dropped (X. Li, S. Chen, X. Hu,
+    J. Yang, "Understanding the disharmony between dropout and batch normalization by variance shift", CVPR 2019).
+    Draws from torch's global generator of the weight's device, as torch's own dropout does.
 
     >>> import torch
     >>> _ = torch.manual_seed(0)
     >>> drop_weights(torch.ones(6), torch.tensor(0.5))
-    tensor([0., 2., 0., 0., 0., 2.])
+    tensor([0.0000, 1.4142, 0.0000, 0.0000, 0.0000, 1.4142])
     """
-    return torch.where(torch.rand_like(weight) < rate, 0, weight) / (1 - rate)
+    return torch.where(torch.rand_like(weight) < rate, 0, weight) / (1 - rate).sqrt()
 
 
 class DisturbedConv1d(nn.Conv1d):

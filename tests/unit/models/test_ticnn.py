@@ -62,13 +62,23 @@ def test_the_rate_is_uniform_between_its_bounds() -> None:
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3, 0.9])
-def test_dropped_weights_keep_their_expectation(rate: float) -> None:
+def test_dropped_weights_keep_the_expectation_of_their_squares(rate: float) -> None:
     torch.manual_seed(0)
     dropped = drop_weights(torch.full((100_000,), 3.0, dtype=torch.float64), torch.tensor(rate, dtype=torch.float64))
     assert dropped.dtype == torch.float64
     assert float((dropped == 0).double().mean()) == pytest.approx(rate, abs=0.005)
-    assert float(dropped.mean()) == pytest.approx(3.0, rel=0.03)
-    torch.testing.assert_close(dropped[dropped != 0], torch.full_like(dropped[dropped != 0], 3 / (1 - rate)))
+    assert float(dropped.square().mean()) == pytest.approx(9.0, rel=0.03)
+    kept = dropped[dropped != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 3 / (1 - rate) ** 0.5))
+
+
+def test_running_statistics_of_training_hold_in_evaluation_where_the_input_is_noise() -> None:
+    torch.manual_seed(0)
+    layer = DisturbedConv1d(1, 16, 64, stride=8, padding=28, least=0.1, most=0.9)
+    noise = torch.randn(8, 1, 2048)
+    disturbed = torch.stack([layer(noise).detach().var(dim=(0, 2)) for _ in range(300)]).mean(dim=0)
+    undisturbed = layer.eval()(noise).detach().var(dim=(0, 2))
+    torch.testing.assert_close(disturbed, undisturbed, rtol=0.1, atol=0)
 
 
 def test_the_gradient_reaches_the_weights_that_were_kept_only() -> None:
