@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ class TensorBoardLogger(Callback):
             return
         from torch.utils.tensorboard import SummaryWriter
 
+        _wait_for_a_later_second(self.log_dir)
         self._epochs = SummaryWriter(str(self.log_dir), purge_step=state.progress.epoch + 1)
         if self.step_interval is not None:
             self._steps = SummaryWriter(str(self.log_dir / "steps"), purge_step=state.progress.step + 1)
@@ -80,3 +82,9 @@ class TensorBoardLogger(Callback):
 
     def _writers(self) -> list[SummaryWriter]:
         return [writer for writer in (self._epochs, self._steps) if writer is not None]
+
+
+def _wait_for_a_later_second(folder: Path) -> None:
+    """Wait until files made now are read after those that are there: readers sort them by the second in their names."""
+    while any(folder.rglob(f"events.out.tfevents.{int(time.time()):010d}.*")):
+        time.sleep(0.05)

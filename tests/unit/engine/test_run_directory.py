@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from raytrain.engine.run_directory import create_run_directory
+from raytrain.engine.run_directory import claimed, create_run_directory
 from raytrain.errors import ConfigError, RunError
 
 
@@ -73,3 +73,12 @@ def test_a_root_that_may_not_be_written_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(RunError, match=r"^cannot create .*/a: Permission denied; choose another --runs-dir$"):
         create_run_directory(tmp_path, name="a", default="x")
+
+
+def test_a_folder_is_held_by_one_until_it_lets_go(tmp_path: Path) -> None:
+    message = rf"^{tmp_path} is being trained by another process; wait for it, or end it first$"
+    with claimed(tmp_path), pytest.raises(RunError, match=message), claimed(tmp_path):
+        pytest.fail("held twice")
+    with claimed(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - no file tells of it, which a kill would leave behind
