@@ -78,8 +78,8 @@ def run(options: Options) -> Report | Skipped:
     return Report(
         title=TITLE,
         method=(
-            f"{CWRU}. CNN1D, batch {_config(PLAIN, 0).batch_size}, AdamW at its default rate, one thread; "
-            f"windows of 2048 without overlap. Until the first epoch with a validation macro-F1 of {target:g}, "
+            f"{CWRU}, judged on 2 hp. CNN1D, batch {_config(PLAIN, 0).batch_size}, AdamW at its default rate, one "
+            f"thread; windows of 2048 without overlap. Until the first epoch with a validation macro-F1 of {target:g}, "
             f"{EPOCHS} epochs at most, evaluation of each included; {len(seeds)} seeds, arms in turn, median (range), "
             f"of quotients by seed. Plain: constant rate, whole windows. Warm-up: {WARMUP:.0%} of the steps. Resizing: "
             + ", ".join(f"{length} samples for {epochs} epochs" for length, epochs in STAGES)
@@ -139,7 +139,7 @@ def _row(name: str, courses: Sequence[Course], plain: Sequence[Course]) -> tuple
         name,
         f"{sum(one.reached for one in courses)} of {len(courses)}",
         _text(spread([_or_never(one, measures[0]) for one in courses]), 0),
-        _text(spread([_or_never(one, measures[1]) for one in courses]), 1),
+        f"{statistics.median(_or_never(one, measures[1]) for one in courses):.1f}".replace("inf", "never"),
         *("" if courses is plain else _text(one, 2) for one in quotients),
     )
 

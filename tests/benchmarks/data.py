@@ -18,10 +18,10 @@ DATA_VARIABLE = "RAYTRAIN_TEST_DATA"
 BESIDE_CHECKOUT = Path(__file__).resolve().parents[3] / "shared" / "data"
 NO_REAL_DATA = f"no real recordings: name a folder with a manifest.csv in {DATA_VARIABLE}"
 CWRU = (
-    "CWRU drive end, 12 kHz, 7, 14 and 21 mil (outer race at 6:00) and normal, 10 classes; trained on 0 and 1 hp, "
-    "judged on 2 hp (normal by blocks of time)"
+    "CWRU drive end, 12 kHz, 7, 14 and 21 mil (outer race at 6:00) and normal, 10 classes; trained on 0 and 1 hp "
+    "(normal by blocks of time)"
 )
-"""The task of `cwru_store` in words. Loads of one bearing: easy enough that a short training learns it."""
+"""The task of `cwru_store` in words; 2 hp validates and 3 hp tests. Loads of the same bearings: soon learned."""
 
 
 def rolling_store(windows: WindowConfig) -> SegmentStore:

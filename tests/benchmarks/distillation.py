@@ -48,14 +48,14 @@ def run(options: Options) -> Report | Skipped:
     return Report(
         title=TITLE,
         method=(
-            f"{CWRU}; the figures are of 3 hp, on which nothing was selected. Windows of 2048, hop 1024. Teacher: "
+            f"{CWRU}, judged on 3 hp, on which nothing was selected. Windows of 2048, hop 1024. Teacher: "
             f"WDCNN of width 32, {TEACHER['epochs']} epochs; student: CNN1D of width 4 and depth 3, "
             f"{STUDENT['epochs']} epochs, by itself or with temperature {TEMPERATURE:g}, alpha {ALPHA:g}; else default "
-            f"settings; last epoch. {len(seeds)} seeds, median (range), of quotients by seed. Latency: CPU, one thread, "
-            f"batches of {distilled[0].batch_size}, median of passes that "
+            f"settings; last epoch. {len(seeds)} seeds, median (range), of quotients by seed. Latency: CPU, one "
+            f"thread, batches of {distilled[0].batch_size}, median of passes that "
             "take turns. " + _gain(distilled, alone)
         ),
-        columns=("", "accuracy, %", "macro-F1, %", "parameters", "kB", "ms, one window", "us per window of a batch"),
+        columns=("", "accuracy, %", "macro-F1, %", "parameters", "kB", "ms, alone", "us, of a batch"),
         rows=[*(_row(name, figures[name]) for name in NAMES), _quotients(distilled)],
         goals=[],
         figures={"seeds": pairs},
