@@ -73,6 +73,7 @@ def build_training(
         shuffle=True,
         seed=config.seed,
         neighbours=config.neighbours,
+        least_per_worker=2 if config.batch_norm == "per_worker" else 1,
         rank=rank,
         world_size=world_size,
     )
