@@ -8,10 +8,13 @@ import pytest
 from rich.console import Console
 
 import raytrain
+from raytrain.callbacks.model_checkpoint import ModelCheckpoint
 from raytrain.config.load import load_yaml, validate
 from raytrain.config.schema import TrainConfig
 from raytrain.distributed.train import TrainResult, run_training
+from raytrain.engine.checkpoint import read_checkpoint
 from raytrain.errors import ConfigError, RunError
+from raytrain.types import FitState
 
 pytestmark = pytest.mark.ray
 
@@ -49,6 +52,30 @@ def test_torchtrainer_on_two_workers_learns_like_one_process(cluster: None, tmp_
         assert one["train/loss"] == pytest.approx(two["train/loss"], rel=0.1)
     windows = sum(map(sum, alone.judgements["test"].confusion))
     assert windows == sum(map(sum, together.judgements["test"].confusion))
+
+
+def test_an_interrupted_run_goes_on_with_two_workers(
+    cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: ModelCheckpoint, state: FitState) -> None:
+        real(self, state)
+        if state.progress.step == cut_after:
+            raise KeyboardInterrupt
+
+    real, cut_after = ModelCheckpoint.on_step_end, 3
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelCheckpoint, "on_step_end", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _run(tmp_path, {"checkpoint_steps": 1}, workers=None, name="cut")
+    config = validate(TrainConfig, CONFIG | {"checkpoint_steps": 1}, where="test")
+    snapshot = read_checkpoint(tmp_path / "cut" / "last.pt")
+    assert snapshot["step"] == cut_after
+    result = run_training(config, workers=2, resume=tmp_path / "cut", console=Console(quiet=True))
+    _check_files(result, 3)
+    (resumed,) = json.loads((result.directory / "manifest.json").read_text())["resumed"]
+    assert (resumed["workers"], resumed["step"]) == (2, cut_after)
+    again = run_training(config, workers=2, resume=tmp_path / "cut", console=Console(quiet=True))
+    assert again.history == result.history
 
 
 def test_more_workers_than_the_cluster_has_cpus_for_are_refused_at_once(cluster: None, tmp_path: Path) -> None:
