@@ -87,8 +87,8 @@ class Skipped:
     def show(self, console: Console) -> None:
         """Print it."""
         console.print()
-        console.print(self.title, style="bold", highlight=False)
-        console.print(f"not measured: {self.reason}", style="yellow", highlight=False)
+        console.print(self.title, style="bold", highlight=False, markup=False)
+        console.print(f"not measured: {self.reason}", style="yellow", highlight=False, markup=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
