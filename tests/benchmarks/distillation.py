@@ -55,9 +55,9 @@ def run(options: Options) -> Report | Skipped:
             f"{CWRU}, judged on 3 hp, on which nothing was selected. Windows of 2048, hop 1024. Teacher: "
             f"WDCNN of width 32, {TEACHER['epochs']} epochs; student: CNN1D of width 8 and depth 3, "
             f"rate {STUDENT['optimizer']['lr']:g}, {STUDENT['epochs']} epochs, by itself or with temperature "
-            f"{TEMPERATURE:g}, alpha {ALPHA:g}; else default settings; last epoch. {len(seeds)} seeds, median (range), of quotients by seed. Latency: CPU, one "
-            f"thread, batches of {distilled[0].batch_size}, median of passes that "
-            "take turns. " + _gain(distilled, alone)
+            f"{TEMPERATURE:g}, alpha {ALPHA:g}; else default settings; last epoch. {len(seeds)} "
+            "seeds, median (range), of quotients by seed. Latency: CPU, one thread, batches of "
+            f"{distilled[0].batch_size}, median of passes that take turns. " + _gain(distilled, alone)
         ),
         columns=("", "accuracy, %", "macro-F1, %", "parameters", "kB", "ms, alone", "us, of a batch"),
         rows=[*(_row(name, figures[name]) for name in NAMES), _quotients(distilled)],
