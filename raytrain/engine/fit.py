@@ -92,6 +92,10 @@ class Run:
 
     def advance(self) -> FitState:
         """Train and evaluate one epoch, or what is left of one that was interrupted."""
+        with self.training.precision.active():
+            return self._advance()
+
+    def _advance(self) -> FitState:
         training, state = self.training, self.state
         if self._running is None:
             for callback in training.callbacks:
