@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from raytrain.augment.augmentation import Augmentation
 from raytrain.augment.build import create_resize
 from raytrain.augment.no_augmentation import NoAugmentation
 from raytrain.config.combinations import augmentation_steps
 from raytrain.config.schema import TrainConfig
 from raytrain.data.operating_conditions import OperatingConditions
 from raytrain.data.windows import Windows
+from raytrain.engine.inputs import EachView, KeepMeasured, OnSignals
 from raytrain.models.build import MODELS
 from raytrain.tfr.build import create_transform
 from raytrain.tfr.cache import CachedImages, Images
@@ -40,7 +39,7 @@ def build_transforms(
     transforms: list[BatchTransform] = []
     resized = config.resize.name != "none"
     if config.physics.name != "none":
-        transforms.append(_KeepMeasured())
+        transforms.append(KeepMeasured())
     transforms += on_signals
     if resized:
         transforms.append(create_resize(config.resize.name, settings=config.resize.settings))
@@ -50,11 +49,11 @@ def build_transforms(
         changing = resized or any(type(step) is not NoAugmentation for step in on_signals)
         transforms.append(_KeptInEvaluation(kept) if changing else kept)
     several = config.tfr.name == "views"
-    transforms += [_OnEachView(step) if several else step for step in on_images]
+    transforms += [EachView(step) if several else step for step in on_images]
     if MODELS[config.model.name].input_domain == "signal_and_conditions":
         transforms.append(OperatingConditions.of(windows))
     for step in on_signals:
-        step.bind(model if image is None else _OnSignals(model, image), objective)
+        step.bind(model if image is None else OnSignals(model, image), objective)
     for step in on_images:
         step.bind(model, objective)
     return transforms
@@ -64,15 +63,6 @@ def _image_transform(config: TrainConfig, windows: Windows) -> Images | None:
     if config.tfr.name == "none":
         return None
     return create_transform(config.tfr.name, sample_rate_hz=windows.store.fs_hz, settings=config.tfr.settings)
-
-
-class _KeepMeasured:
-    """Keep the windows as they were measured, for losses that look at them."""
-
-    in_evaluation = True
-
-    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:  # noqa: ARG002
-        return replace(batch, waveform=batch.signal)
 
 
 class _KeptInEvaluation:
@@ -87,33 +77,3 @@ class _KeptInEvaluation:
         if progress is FINAL:
             return self._kept(batch, progress, generator)
         return replace(batch, inputs=self._kept.transform.transform(batch.signal))
-
-
-class _OnEachView:
-    """An augmentation of images, for each of several views by itself."""
-
-    in_evaluation = False
-
-    def __init__(self, step: Augmentation) -> None:
-        self._step = step
-
-    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:
-        if isinstance(batch.inputs, Tensor):
-            return self._step(batch, progress, generator)
-        augmented = {
-            name: self._step(replace(batch, inputs=image), progress, generator).signal
-            for name, image in batch.inputs.items()
-        }
-        return replace(batch, inputs=augmented)
-
-
-class _OnSignals(nn.Module):
-    """A model of images as one of signals, for an augmentation that asks it before the transform."""
-
-    def __init__(self, model: nn.Module, transform: Images) -> None:
-        super().__init__()
-        self.model = model
-        self._transform = transform
-
-    def forward(self, signal: Tensor, *, detailed: bool = False) -> Any:  # noqa: ANN401 - what the model returns
-        return self.model(self._transform.transform(signal), detailed=detailed)

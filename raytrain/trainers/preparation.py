@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from raytrain.collective import world_size
 from raytrain.data.adapter import AnyLoader, BatchAdapter
 from raytrain.data.loaders import WindowLoader
 from raytrain.engine.evaluate import evaluation_mode
+from raytrain.engine.inputs import OnSignals
 from raytrain.engine.precision import best_precision, choose_device
 from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.errors import ConfigError
@@ -25,7 +25,6 @@ from raytrain.tfr.views import Views
 from raytrain.types import FINAL, Batch, BatchTransform, Loader, Objective, Progress
 
 __all__ = [
-    "KeepMeasured",
     "LearningRates",
     "MixedPrecision",
     "PlannedSchedule",
@@ -49,38 +48,13 @@ PlannedSchedule: TypeAlias = Callable[[Optimizer, RunLength], Schedule]
 LearningRates: TypeAlias = Schedule | LRScheduler | PlannedSchedule
 
 
-class KeepMeasured:
-    """Keep the windows as they were measured beside what transforms make of them: physics looks at these."""
-
-    in_evaluation: bool = True
-
-    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:  # noqa: ARG002
-        """Return the batch with its waveform, where its inputs are one; nothing is drawn."""
-        if batch.waveform is not None or not isinstance(batch.inputs, Tensor):
-            return batch
-        return replace(batch, waveform=batch.inputs)
-
-
-class _OnSignals(nn.Module):
-    """A model of images as one of signals, for an augmentation of signals that asks it."""
-
-    def __init__(self, model: nn.Module, images: TimeFrequencyTransform | Views) -> None:
-        super().__init__()
-        self.model = model
-        self._images = images
-
-    def forward(self, signal: Tensor, *, detailed: bool = False) -> Any:  # noqa: ANN401 - what the model returns
-        inputs = self._images.transform(signal)
-        return self.model(inputs, detailed=True) if detailed else self.model(inputs)
-
-
 def bind_augmentations(transforms: Sequence[BatchTransform], model: nn.Module, objective: Objective) -> None:
     """Tell each augmentation the model and objective of the run, the model as one of what the augmentation sees."""
     for index, one in enumerate(transforms):
         if isinstance(one, Augmentation):
             later = transforms[index + 1 :]
             images = next((step for step in later if isinstance(step, TimeFrequencyTransform | Views)), None)
-            one.bind(model if images is None else _OnSignals(model, images), objective)
+            one.bind(model if images is None else OnSignals(model, images), objective)
 
 
 def find_device(device: str | torch.device | None) -> torch.device:

@@ -11,9 +11,9 @@ from torch.optim import Optimizer
 
 from raytrain.augment.spec_augment import SpecAugment
 from raytrain.data.adapter import AnyLoader
+from raytrain.engine.inputs import EachView
 from raytrain.trainers.preparation import LearningRates, MixedPrecision
 from raytrain.trainers.trainer import Trainer
-from raytrain.trainers.views import EachView
 from raytrain.types import BatchTransform, Callback, Objective
 
 __all__ = ["SpectrogramTrainer"]

@@ -17,6 +17,7 @@ from raytrain.data.adapter import AnyLoader
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.fit import Run
+from raytrain.engine.inputs import KeepMeasured
 from raytrain.engine.precision import Precision
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
@@ -26,7 +27,6 @@ from raytrain.objectives.build import create_objective
 from raytrain.optim.adamw import create_adamw_optimizer
 from raytrain.optim.schedule import RunLength, Schedule
 from raytrain.trainers.preparation import (
-    KeepMeasured,
     LearningRates,
     MixedPrecision,
     bind_augmentations,

@@ -9,14 +9,13 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from raytrain.augment.augmentation import Augmentation
 from raytrain.data.adapter import AnyLoader, BatchAdapter
 from raytrain.errors import ConfigError, DataError
 from raytrain.models.multi_view import MultiViewNet, SharedViews
 from raytrain.models.opinion_pool import normalised_weights
-from raytrain.types import Batch, BatchTransform, Progress
+from raytrain.types import Batch, BatchTransform
 
-__all__ = ["AlignedViews", "EachView", "one_loader", "sees_views", "weights_of_views"]
+__all__ = ["AlignedViews", "one_loader", "sees_views", "weights_of_views"]
 
 
 class AlignedViews:
@@ -77,26 +76,6 @@ def _joined(batches: Mapping[str, Batch], index: int) -> Batch:
     conditions = {key: values for batch in batches.values() for key, values in batch.conditions.items()}
     inputs = {name: batch.signal for name, batch in batches.items()}
     return replace(first, inputs=inputs, conditions=conditions)
-
-
-class EachView:
-    """An augmentation of images applied to each view of a window by itself, with draws of its own.
-
-    Args:
-        augmentation: Of images `[B, C, F, T']`; batches of one image reach it as they are.
-    """
-
-    in_evaluation: bool = False
-
-    def __init__(self, augmentation: Augmentation) -> None:
-        self._augmentation = augmentation
-
-    def __call__(self, batch: Batch, progress: Progress, generator: torch.Generator) -> Batch:
-        """Return the batch with each view augmented."""
-        if isinstance(batch.inputs, Tensor):
-            return self._augmentation(batch, progress, generator)
-        views = {name: self._augmentation.augment(view, generator=generator) for name, view in batch.inputs.items()}
-        return replace(batch, inputs=views)
 
 
 def one_loader(loader: AnyLoader | None, of_views: Mapping[str, AnyLoader] | None, *, name: str) -> AnyLoader | None:
