@@ -10,8 +10,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from raytrain.data.adapter import AnyLoader
+from raytrain.losses.distillation import DistillationLoss, SoftTargets
 from raytrain.objectives.build import create_objective
-from raytrain.objectives.distillation import Distillation
 from raytrain.trainers.preparation import LearningRates, MixedPrecision
 from raytrain.trainers.trainer import Trainer
 from raytrain.types import BatchTransform, Callback
@@ -41,7 +41,8 @@ class DistillationTrainer(Trainer):
         val_loader: Batches to judge each epoch by.
         temperature: Divides the scores of both before the softmax, above 0.
         alpha: Share of the teacher's term, in [0, 1]; the criterion has the rest.
-        criterion: Of the student's scores and the classes; cross-entropy when absent.
+        criterion: Of the student's scores and the classes; cross-entropy when absent. A
+            `raytrain.losses.DistillationLoss` brings its own temperature and alpha, and those beside it are not used.
 
     All others are as of `Trainer`.
 
@@ -71,13 +72,16 @@ class DistillationTrainer(Trainer):
         checkpoint_dir: Path | str | None = None,
         seed: int | None = None,
     ) -> None:
-        base = create_objective(criterion or nn.CrossEntropyLoss())
+        soft_targets = None if isinstance(criterion, DistillationLoss) else SoftTargets(temperature, alpha)
+        objective = create_objective(
+            criterion or nn.CrossEntropyLoss(), teacher=teacher_model, soft_targets=soft_targets
+        )
         super().__init__(
             student_model,
             train_loader,
             val_loader,
             optimizer=optimizer,
-            objective=Distillation(base, teacher_model, temperature=temperature, alpha=alpha),
+            objective=objective,
             transforms=transforms,
             device=device,
             callbacks=callbacks,

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from raytrain.engine.checkpoint import read_checkpoint
 from raytrain.errors import ConfigError
+from raytrain.losses import DistillationLoss
 from raytrain.trainers import DistillationTrainer, Trainer
 
 
@@ -66,6 +67,17 @@ def test_the_student_comes_to_agree_with_its_teacher() -> None:
     inputs = torch.cat([inputs for inputs, _ in batches()])
     agreed = teacher.eval()(inputs).argmax(dim=1) == student.eval()(inputs).argmax(dim=1)
     assert agreed.float().mean() > 0.9
+
+
+def test_a_criterion_that_is_a_distillation_brings_its_own_temperature_and_share() -> None:
+    teacher, student = network(width=16), network()
+    weight = torch.tensor([1.0, 2.0, 4.0])
+    whole = DistillationLoss(temperature=3.0, alpha=0.6, weight=weight)
+    trainer = DistillationTrainer(teacher, student, batches(), criterion=whole, device="cpu")
+    inputs, targets = batches()[0]
+    with torch.no_grad():
+        expected = whole(student.eval()(inputs), teacher.eval()(inputs), targets)
+    assert trainer.evaluate([(inputs, targets)])["loss"] == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_an_impossible_share_is_refused() -> None:
