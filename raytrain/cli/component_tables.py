@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from raytrain.config.load import dump_settings
@@ -140,4 +139,4 @@ def _value_text(value: Any) -> str:  # noqa: ANN401 - any default
 def _example(kind: str, name: str, part: Callable[..., Any]) -> str:
     defaults = {key: one.default for key, one in settings_of(part).items()}
     content = {name: defaults} if kind == "callbacks" else {"name": name, **defaults}
-    return escape(dump_settings({kind: content}))
+    return dump_settings({kind: content})

@@ -50,6 +50,12 @@ def test_one_is_shown_with_settings_and_an_example_that_is_a_configuration(kind:
         assert getattr(config, kind).name == name
 
 
+def test_an_example_is_written_as_it_is_typed() -> None:
+    text = printed("multi_view")
+    assert "views: [stft, cwt, wvd]" in text
+    assert "\\" not in text
+
+
 def test_a_metric_and_a_bearing_are_shown_too() -> None:
     assert "better when maximal" in printed("val/macro_f1")
     assert "bpfi 5.4152" in printed("6205")
