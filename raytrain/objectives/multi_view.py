@@ -26,11 +26,11 @@ class MultiView(nn.Module):
 
     Args:
         criterion: As for `Supervised`.
-        weights: View -> weight, at least 0; they are divided by their sum, once.
+        weights: View -> weight, above 0; they are divided by their sum, once.
 
     Raises:
-        ConfigError: No view has a weight above 0, or one is impossible; at the first batch, when the model's views have
-            other names.
+        ConfigError: There is no view, or a weight is not positive and finite (a view of weight zero would have
+            parameters that nothing trains); at the first batch, when the model's views have other names.
 
     >>> from raytrain.models import Outputs
     >>> class Model(nn.Module):
@@ -46,12 +46,14 @@ class MultiView(nn.Module):
 
     def __init__(self, criterion: nn.Module, weights: Mapping[str, float]) -> None:
         super().__init__()
+        if not weights:
+            raise ConfigError("tfr.weights must name one view or more, got none")
         for name, weight in weights.items():
-            if not 0 <= weight < math.inf:
-                raise ConfigError(f"tfr.weights: that of {name} must be at least 0 and finite, got {weight:g}")
-        whole = sum(weights.values())
-        if not whole:
-            raise ConfigError("tfr.weights needs a view with a weight above 0")
+            if not 0 < weight < math.inf:
+                raise ConfigError(
+                    f"tfr.weights.{name} must be positive and finite, got {weight:g}; null leaves a view out"
+                )
+        whole = math.fsum(weights.values())
         self.criterion = criterion
         self.weights = {name: weight / whole for name, weight in weights.items()}
 
