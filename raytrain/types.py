@@ -185,7 +185,8 @@ class FitState:
         stop_reason: None while training should go on; a callback sets it to end training. Set after a step, it also
             ends the epoch there.
         is_writer: True on the one worker that may write files (rank 0).
-        snapshot: Call it to get everything needed to resume exactly (model, optimizer, RNG, callbacks, ...).
+        snapshot: Call it to get everything needed to resume exactly (model, optimizer, RNG, callbacks, ...). In
+            `on_step_end` all workers must call it.
         step_loss: Mean loss of the latest step's samples on this worker, a scalar on the device; None before the first.
         gradient_norm: Norm of the latest step's gradient over all parameters and workers, before clipping, a scalar on
             the device; None before the first step and where nothing is clipped.
@@ -242,6 +243,8 @@ class BatchTransform(Protocol):
 
 class Callback:
     """Base of all callbacks: six hooks that do nothing, and empty state. Override what is needed.
+
+    A run that is resumed within an epoch does not begin that epoch again: `on_epoch_start` was before the interruption.
 
     ::
 

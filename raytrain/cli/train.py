@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,14 +26,17 @@ from raytrain.cli.shared_options import (
     WhereOption,
     data_overrides,
 )
-from raytrain.errors import ConfigError
 
 __all__ = ["train"]
 
 
 def train(
     config: Annotated[
-        Path | None, typer.Argument(help="A YAML file of a run, such as a sweep's best/config.yaml.")
+        Path | None,
+        typer.Argument(
+            help="A YAML file of a run, such as a sweep's best/config.yaml; or a search space, a file or the name of a "
+            "shipped one such as pinn, whose fixed part is trained."
+        ),
     ] = None,
     resume: Annotated[
         Path | None,
@@ -64,8 +67,9 @@ def train(
     """Train one model and judge its best epoch on the untouched test part, or go on with a run that was interrupted."""
     from raytrain.config.load import apply_overrides, parse_overrides, validate
     from raytrain.config.schema import TrainConfig
+    from raytrain.tuning.api import run_settings
 
-    source, settings = _source(config, resume)
+    where_from, settings = run_settings(config, resume)
     overrides = data_overrides(
         source=data,
         dataset=dataset,
@@ -80,7 +84,7 @@ def train(
         allow_leakage=allow_leakage,
     )
     overrides |= parse_overrides(set_ or [])
-    checked = validate(TrainConfig, apply_overrides(settings, overrides), where=str(source))
+    checked = validate(TrainConfig, apply_overrides(settings, overrides), where=where_from)
 
     from rich.console import Console
 
@@ -99,19 +103,3 @@ def train(
         console=console,
     )
     print_training(result, console)
-
-
-def _source(config: Path | None, resume: Path | None) -> tuple[Path, dict[str, Any]]:
-    """Return where the configuration is from, a file or the run to resume, and what it says."""
-    if config is not None and resume is None:
-        from raytrain.config.load import load_yaml
-
-        return config, load_yaml(config)
-    if config is None and resume is not None:
-        from raytrain.distributed.resume import run_config
-
-        return resume, run_config(resume).model_dump(mode="json")
-    given = "neither" if config is None else "both"
-    raise ConfigError(
-        f"give the YAML file of a new run, or --resume with the folder of an interrupted one; got {given}"
-    )

@@ -65,8 +65,8 @@ def combination_problems(config: TrainConfig) -> Iterator[str]:
         )
     if config.resize.name == "interpolate" and model.input_domain == "signal_and_conditions":
         yield (
-            f"resize.name: interpolate changes the sample rate, and '{config.model.name}' goes by revolutions per sample; "
-            "use truncate or pad"
+            f"resize.name: interpolate changes the sample rate, and '{config.model.name}' goes by revolutions per "
+            "sample; use truncate or pad"
         )
     if config.loss.name == "supcon" and made == "views":
         yield "loss.name: 'supcon' compares one embedding per window, and several views have one each; use another loss"

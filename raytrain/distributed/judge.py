@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from raytrain.config.build import build_training, evaluation_loader, further_callbacks
 from raytrain.config.schema import TrainConfig
+from raytrain.config.teacher import load_teacher
 from raytrain.data.segments import PartName
 from raytrain.data.store import SegmentStore
 from raytrain.engine.checkpoint import evaluated_weights
+from raytrain.engine.comparison import TeacherStudentComparison, compare_teacher_student
 from raytrain.engine.evaluate import evaluate
 from raytrain.engine.fit import fit
 from raytrain.engine.seeding import seed_everything
@@ -25,7 +28,7 @@ from raytrain.metrics.reported import reported_metrics
 from raytrain.optim.schedule import Schedule
 from raytrain.types import Callback, FitState
 
-__all__ = ["Judgement", "judge", "refit"]
+__all__ = ["Judgement", "compare_with_teacher", "judge", "refit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,26 @@ def judge(
 ) -> dict[str, Judgement]:
     """Evaluate a run's checkpoint on each of `parts`, with the settings it was trained with."""
     training = _seeded(config, store, train=("train",))
-    training.model.load_state_dict(evaluated_weights(snapshot))
+    _load(training, snapshot)
     return {part: _judged(config, store, training, part) for part in parts}
+
+
+def compare_with_teacher(
+    config: TrainConfig, *, store: SegmentStore, snapshot: dict[str, Any]
+) -> TeacherStudentComparison | None:
+    """Compare a run's checkpoint with the teacher it learned from, on the test part; None where it had none."""
+    teacher = load_teacher(config, store)
+    if teacher is None:
+        return None
+    training = _seeded(config, store, train=("train",))
+    _load(training, snapshot)
+    return compare_teacher_student(
+        teacher,
+        training.model,
+        evaluation_loader(config, store, ["test"]),
+        transforms=training.transforms,
+        device=training.device,
+    )
 
 
 def refit(
@@ -71,7 +92,7 @@ def refit(
     if training.schedule is not None and _watches_validation(training.schedule):
         training = dataclasses.replace(training, schedule=_repeated(training.optimizer, history))
     snapshot = copy.deepcopy(fit(training).snapshot())
-    training.model.load_state_dict(evaluated_weights(snapshot))
+    _load(training, snapshot)
     return snapshot, _judged(config, store, training, "test")
 
 
@@ -102,6 +123,12 @@ def _seeded(
     torch.set_num_threads(config.threads)
     seed_everything(config.seed)
     return build_training(config, store, train=train, validation=None, callbacks=callbacks)
+
+
+def _load(training: Training, snapshot: Mapping[str, Any]) -> None:
+    training.model.load_state_dict(evaluated_weights(snapshot))
+    if isinstance(training.objective, nn.Module):
+        training.objective.load_state_dict(snapshot["objective"])
 
 
 def _judged(config: TrainConfig, store: SegmentStore, training: Training, part: PartName) -> Judgement:

@@ -6,7 +6,7 @@ import shlex
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from raytrain.config.build import build_training, further_callbacks, stopping_ca
 from raytrain.config.load import dump_yaml
 from raytrain.config.parts import check_parts
 from raytrain.config.schema import TrainConfig
+from raytrain.config.teacher import find_teacher
 from raytrain.data.dataset import read_and_split
 from raytrain.data.preprocess import prepare
 from raytrain.data.read import data_hash
@@ -30,9 +31,10 @@ from raytrain.data.segments import PARTS, Split
 from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.distributed.cluster import Cluster, connect
-from raytrain.distributed.judge import Judgement, judge
+from raytrain.distributed.judge import Judgement, compare_with_teacher, judge
 from raytrain.distributed.resume import check_data, check_unchanged, is_finished, where_it_stands
 from raytrain.engine.checkpoint import BEST, Newest, read_checkpoint, write_atomically
+from raytrain.engine.comparison import TeacherStudentComparison
 from raytrain.engine.fit import fit
 from raytrain.engine.manifest import record_resume, write_json, write_manifest
 from raytrain.engine.run_directory import claimed, create_run_directory
@@ -56,6 +58,7 @@ class TrainResult:
         best_epoch: The epoch of the best checkpoint.
         history: The metrics of every epoch.
         judgements: The best checkpoint on `validation` and `test`.
+        comparison: The run's teacher and its student on the test part, where it learned from one.
     """
 
     directory: Path
@@ -66,6 +69,7 @@ class TrainResult:
     best_epoch: int
     history: list[dict[str, float]]
     judgements: dict[str, Judgement]
+    comparison: TeacherStudentComparison | None = None
 
 
 def run_training(
@@ -100,6 +104,7 @@ def run_training(
     """
     console = console or Console()
     check_parts(config)
+    find_teacher(config)
     if resume is not None:
         if name is not None:
             raise ConfigError(f"--name {name}: a resumed run keeps its name and folder; leave --name out")
@@ -240,6 +245,7 @@ def _finished(config: TrainConfig, store: SegmentStore, split: Split, directory:
         raise RunError(f"no epoch had a usable {config.metric}; see {directory / 'metrics.jsonl'}")
     snapshot = read_checkpoint(directory / BEST)
     judgements = judge(config, store=store, snapshot=snapshot, parts=("validation", "test"))
+    comparison = compare_with_teacher(config, store=store, snapshot=snapshot)
     history = read_metrics(directory / "metrics.jsonl")
     write_json(
         directory / "result.json",
@@ -249,7 +255,8 @@ def _finished(config: TrainConfig, store: SegmentStore, split: Split, directory:
             "leaky": split.leaky,
             "notes": split.notes,
         }
-        | {part: {"metrics": one.metrics, "confusion": one.confusion} for part, one in judgements.items()},
+        | {part: {"metrics": one.metrics, "confusion": one.confusion} for part, one in judgements.items()}
+        | ({} if comparison is None else {"teacher_and_student": asdict(comparison)}),
     )
     return TrainResult(
         directory=directory,
@@ -260,6 +267,7 @@ def _finished(config: TrainConfig, store: SegmentStore, split: Split, directory:
         best_epoch=snapshot["epoch"],
         history=history,
         judgements=judgements,
+        comparison=comparison,
     )
 
 

@@ -10,12 +10,13 @@ from raytrain.config.load import apply_overrides, load_yaml, validate
 from raytrain.config.paradigms import plain
 from raytrain.config.schema import TrainConfig
 from raytrain.config.space import SpaceConfig
+from raytrain.distributed.resume import run_config
 from raytrain.distributed.train import TrainResult, run_training
 from raytrain.errors import ConfigError, nearest
 from raytrain.tuning.results import SweepResult, load_result
 from raytrain.tuning.sweep import load_space, run_sweep
 
-__all__ = ["find_space", "load_result", "train", "tune"]
+__all__ = ["find_space", "load_result", "read_run", "run_settings", "train", "tune"]
 
 
 def tune(
@@ -49,21 +50,24 @@ def tune(
 
 
 def train(
-    config: str | Path | Mapping[str, Any] | TrainConfig,
+    config: str | Path | Mapping[str, Any] | TrainConfig | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     workers: int | None = None,
     name: str | None = None,
+    resume: str | Path | None = None,
     runs_dir: str | Path = "runs",
     address: str | None = None,
 ) -> TrainResult:
     """Train one configuration and judge its best epoch; see `raytrain train --help`.
 
     Args:
-        config: A YAML file, a mapping as in YAML, or a `TrainConfig`.
+        config: A YAML file, the name of a shipped space (`"pinn"`) whose fixed part is trained, a mapping as in YAML,
+            or a `TrainConfig`.
         overrides: Dotted fields to replace.
         workers: Ranks of DistributedDataParallel on Ray; None trains in this process.
         name: Of the run; the model's name and the time when absent.
+        resume: The folder of an interrupted run, instead of `config`: it goes on from its newest checkpoint.
         runs_dir: Where the run's folder is made.
         address: An existing Ray cluster, with `workers`.
 
@@ -72,11 +76,59 @@ def train(
         DataError: The recordings or the split are not usable.
         RunError: Training failed.
     """
-    settings = config.given if isinstance(config, TrainConfig) else config
-    loaded = load_yaml(Path(settings)) if isinstance(settings, str | Path) else settings
-    where = str(config) if isinstance(config, str | Path) else "configuration"
-    checked = validate(TrainConfig, apply_overrides(loaded, overrides or {}), where=where)
-    return run_training(checked, workers=workers, runs_dir=Path(runs_dir), name=name, address=address)
+    where, settings = run_settings(config, None if resume is None else Path(resume))
+    checked = validate(TrainConfig, apply_overrides(settings, overrides or {}), where=where)
+    return run_training(
+        checked,
+        workers=workers,
+        runs_dir=Path(runs_dir),
+        name=name,
+        resume=None if resume is None else Path(resume),
+        address=address,
+    )
+
+
+def run_settings(
+    config: str | Path | Mapping[str, Any] | TrainConfig | None, resume: Path | None
+) -> tuple[str, Mapping[str, Any]]:
+    """Return where the settings of a run are from, for messages, and what they are.
+
+    Args:
+        config: Of a new run, as `train` takes it.
+        resume: The folder of an interrupted run, instead.
+
+    Raises:
+        ConfigError: Both or none are given, or what is given cannot be read.
+    """
+    if (config is None) == (resume is None):
+        given = "neither" if config is None else "both"
+        raise ConfigError(
+            f"give the YAML file of a new run, or --resume with the folder of an interrupted one; got {given}"
+        )
+    if resume is not None:
+        return str(resume), run_config(resume).model_dump(mode="json")
+    if isinstance(config, str | Path):
+        file, settings = read_run(config)
+        return str(file), settings
+    return "configuration", config.given if isinstance(config, TrainConfig) else config or {}
+
+
+def read_run(name: str | Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file that describes a run, and its settings: of a search space those that are fixed.
+
+    Args:
+        name: A YAML file of a run or of a search space, or the name of a shipped space.
+
+    Raises:
+        ConfigError: It is neither, or is not YAML.
+    """
+    file = Path(name)
+    if file.suffix not in (".yaml", ".yml") and len(file.parts) == 1:
+        file = find_space(name)
+    settings = load_yaml(file)
+    if "parameters" in settings:
+        settings = settings.get("fixed", {})
+    return file, settings
 
 
 def find_space(name: str | Path) -> Path:

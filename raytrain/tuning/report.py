@@ -15,6 +15,7 @@ from rich.text import Text
 
 from raytrain.distributed.judge import Judgement
 from raytrain.distributed.train import TrainResult
+from raytrain.engine.comparison import TeacherStudentComparison
 from raytrain.tuning.results import Best, SweepResult
 
 __all__ = ["print_report", "print_training"]
@@ -62,7 +63,33 @@ def print_training(result: TrainResult, console: Console) -> None:
     _print_heading(console, f"Best epoch: {result.best_epoch} of {len(result.history)}")
     console.print(_scores({"validation": validation.metrics, _test_part(leaky=result.leaky): test.metrics}, bold=1))
     _print_confusion(result.classes, test, console)
+    if result.comparison is not None:
+        _print_comparison(result.comparison, console)
     _print_paths(console, {"Files": str(result.directory)})
+
+
+def _print_comparison(comparison: TeacherStudentComparison, console: Console) -> None:
+    """Print what the student is worth beside its teacher, on the same windows."""
+    _print_heading(console, f"Teacher and student on the {comparison.windows} test windows")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for heading in ("teacher", "student", "teacher / student"):
+        table.add_column(heading, justify="right")
+    teacher, student = comparison.teacher, comparison.student
+    table.add_row("accuracy", f"{teacher.accuracy:.4f}", f"{student.accuracy:.4f}", "")
+    table.add_row("macro-F1", f"{teacher.macro_f1:.4f}", f"{student.macro_f1:.4f}", "")
+    parameters = f"{teacher.parameters:,}".replace(",", " "), f"{student.parameters:,}".replace(",", " ")
+    table.add_row("parameters", *parameters, f"{comparison.parameter_ratio:.1f}")
+    sizes = f"{teacher.state_bytes / 1000:.0f} kB", f"{student.state_bytes / 1000:.0f} kB"
+    table.add_row("size", *sizes, f"{comparison.size_ratio:.1f}")
+    for name, one, other, ratio in (
+        ("CPU, a window alone", teacher.single_s, student.single_s, comparison.single_ratio),
+        (f"CPU, in a batch of {comparison.batch_size}", teacher.batched_s, student.batched_s, comparison.batched_ratio),
+    ):
+        spread = f"{ratio.median:.1f} ({ratio.low:.1f} to {ratio.high:.1f})"
+        table.add_row(name, f"{one.median * 1000:.3g} ms", f"{other.median * 1000:.3g} ms", spread)
+    console.print(table)
+    console.print(f"  both predict the same class for {comparison.agreement:.1%} of the windows", highlight=False)
 
 
 def _print_summary(result: SweepResult, console: Console) -> None:

@@ -74,7 +74,7 @@ def test_train_takes_a_file_a_mapping_or_an_object(
         api.train(config, overrides={"optimizer.lr": 0.5}, workers=2, runs_dir=tmp_path)
     expected = TrainConfig.model_validate(settings | {"optimizer": {"lr": 0.5}})
     assert [config for config, _ in runs] == [expected] * 4
-    assert runs[0][1] == {"workers": 2, "runs_dir": tmp_path, "name": None, "address": None}
+    assert runs[0][1] == {"workers": 2, "runs_dir": tmp_path, "name": None, "resume": None, "address": None}
 
 
 def test_train_names_what_is_wrong(runs: list[tuple[TrainConfig, dict[str, Any]]], tmp_path: Path) -> None:
