@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from raytrain.errors import ConfigError, nearest
 from raytrain.losses.build import DISTILLATIONS, LOSSES, PHYSICS
 from raytrain.models.build import MODELS
 from raytrain.optim.build import OPTIMIZERS, SCHEDULES
-from raytrain.tfr.build import TRANSFORMS
+from raytrain.tfr.build import IMAGES, TRANSFORMS
 
 __all__ = ["TABLES", "check_parts", "settings_of"]
 
@@ -69,43 +70,57 @@ def check_parts(config: TrainConfig) -> None:
         ConfigError: One report of every unknown name, unknown setting and value of the wrong type; or of parts that
             cannot work together; or what a part itself refuses.
     """
-    if problems := [problem for field, part in _named_parts(config) for problem in _part_problems(field, part)]:
+    if problems := [problem for part in _named_parts(config) for problem in part.problems()]:
         raise ConfigError("\n  ".join(problems))
     if problems := list(combination_problems(config)):
         raise ConfigError("\n  ".join(problems))
     check_model(config)
 
 
-def _named_parts(config: TrainConfig) -> Iterator[tuple[str, Part]]:
-    yield from ((field, part) for field in TABLES if isinstance(part := getattr(config, field), Part))
-    yield from (("callbacks", Part(name=name, **settings)) for name, settings in config.callbacks.items())
+@dataclass(frozen=True, slots=True)
+class _NamedPart:
+    """A part that a configuration names: where, in which table, and what it says of it."""
+
+    where: str
+    kind: str
+    name: str
+    settings: Mapping[str, Any]
+
+    def problems(self) -> Iterator[str]:
+        table = TABLES[self.kind]
+        if self.name not in table:
+            where = self.kind if self.kind == "callbacks" else f"{self.where}.name"
+            yield f"{where}: '{self.name}' is unknown; {nearest(self.name, table)}"
+            return
+        known = settings_of(table[self.name])
+        for setting in [setting for setting in self.settings if setting not in known]:
+            yield f"{self.where}.{setting}: '{self.name}' has no such setting; {nearest(str(setting), known)}"
+        given = {setting: value for setting, value in self.settings.items() if setting in known}
+        try:
+            # As JSON, where strict takes a list for a tuple and 1 for 1.0 but not "1" for 1; the part gets what is set.
+            _checker(self.kind, self.name, tuple(given)).model_validate_json(json.dumps(given, default=str))
+        except ValidationError as error:
+            for problem in error.errors():
+                yield f"{self.where}.{'.'.join(map(str, problem['loc']))}: {problem['msg']} (got {problem['input']!r})"
+
+
+def _named_parts(config: TrainConfig) -> Iterator[_NamedPart]:
+    named = {field: part for field in TABLES if isinstance(part := getattr(config, field), Part)}
+    yield from (_NamedPart(field, field, part.name, part.settings) for field, part in named.items())
+    for name, settings in config.callbacks.items():
+        yield _NamedPart(f"callbacks.{name}", "callbacks", name, settings)
     steps = config.augmentation.settings.get("steps") if config.augmentation.name == "compose" else None
-    if isinstance(steps, list):
-        named = (step for step in steps if isinstance(step, Mapping) and isinstance(step.get("name"), str))
-        yield from (("augmentation", Part.model_validate(step)) for step in named)
-
-
-def _part_problems(field: str, part: Part) -> Iterator[str]:
-    table = TABLES[field]
-    if part.name not in table:
-        where = field if field == "callbacks" else f"{field}.name"
-        yield f"{where}: '{part.name}' is unknown; {nearest(part.name, table)}"
-        return
-    prefix = f"callbacks.{part.name}" if field == "callbacks" else field
-    settings = settings_of(table[part.name])
-    for name in [name for name in part.settings if name not in settings]:
-        yield f"{prefix}.{name}: '{part.name}' has no such setting; {nearest(name, settings)}"
-    given = {name: value for name, value in part.settings.items() if name in settings}
-    try:
-        # As JSON, where strict takes a list for a tuple and 1 for 1.0 but not "1" for 1: the part gets what was given.
-        _checker(field, part.name, tuple(given)).model_validate_json(json.dumps(given, default=str))
-    except ValidationError as error:
-        for problem in error.errors():
-            yield f"{prefix}.{'.'.join(map(str, problem['loc']))}: {problem['msg']} (got {problem['input']!r})"
+    for step in steps if isinstance(steps, list) else ():
+        if isinstance(step, Mapping) and isinstance(chosen := step.get("name"), str):
+            settings = {setting: value for setting, value in step.items() if setting != "name"}
+            yield _NamedPart("augmentation", "augmentation", chosen, settings)
+    for view, settings in config.tfr.settings.items() if config.tfr.name == "views" else ():
+        if view in IMAGES and isinstance(settings, Mapping):
+            yield _NamedPart(f"tfr.{view}", "tfr", view, settings)
 
 
 @lru_cache(maxsize=512)
-def _checker(field: str, name: str, given: tuple[str, ...]) -> type[BaseModel]:
-    settings = settings_of(TABLES[field][name])
+def _checker(kind: str, name: str, given: tuple[str, ...]) -> type[BaseModel]:
+    settings = settings_of(TABLES[kind][name])
     fields: dict[str, Any] = {one: (settings[one].annotation, ...) for one in given}
     return create_model(f"{name} settings", __config__=ConfigDict(strict=True), **fields)

@@ -12,6 +12,10 @@ from raytrain.errors import ConfigError
 IMAGES = {"tfr": {"name": "stft"}, "model": {"name": "cnn2d"}}
 
 
+def views(settings: dict[str, Any]) -> dict[str, Any]:
+    return {"tfr": {"name": "views", **settings}, "model": {"name": "multi_view"}}
+
+
 def problems(**settings: Any) -> list[str]:  # noqa: ANN401 - any setting
     with pytest.raises(ConfigError) as caught:
         check_parts(TrainConfig.model_validate(settings))
@@ -42,6 +46,13 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
             {"augmentation": {"name": "compose", "steps": [{"name": "mixup", "alpha": "x"}]}},
             "augmentation.alpha: Input should be a valid number (got 'x')",
         ),
+        (views({"stft": {"hop": "x"}}), "tfr.stft.hop: Input should be a valid integer (got 'x')"),
+        (views({"cwt": {"hopp": 3}}), "tfr.cwt.hopp: 'cwt' has no such setting; did you mean 'hop'?"),
+        (views({"wvd": {"name": "wvd"}}), "tfr.wvd.name: 'wvd' has no such setting; valid: "),
+        (views({"wvd": {1: 2}}), "tfr.wvd.1: 'wvd' has no such setting; valid: "),
+        (views({"smoothed_pseudo_wvd": {"hop": 1.5}}), "tfr.smoothed_pseudo_wvd.hop: Input should be a valid integer"),
+        (views({"stft": 3}), "tfr.stft: Input should be"),
+        (views({"sftf": {"hop": "x"}}), "tfr.sftf: 'views' has no such setting; did you mean 'stft'?"),
         (
             {"tfr": {"name": "stft"}},
             "model.name: 'wdcnn' takes signals, and tfr is 'stft'; tfr: {name: none}, or use cnn2d",
@@ -94,6 +105,15 @@ def test_every_setting_has_a_type_and_a_default(kind: str, name: str) -> None:
 def test_what_cannot_be_met_is_told_by_field_and_rule(settings: dict[str, Any], line: str) -> None:
     [problem] = problems(**settings)
     assert problem.startswith(line)
+
+
+def test_what_is_wrong_with_several_views_is_told_at_once() -> None:
+    told = problems(**views({"stft": {"hop": "x", "window": 3}, "cwt": {"hop": None}, "wvd": None}))
+    assert [line.partition(":")[0] for line in told] == ["tfr.stft.window", "tfr.stft.hop", "tfr.cwt.hop"]
+
+
+def test_views_with_settings_of_the_right_types_are_fine() -> None:
+    check_parts(TrainConfig.model_validate(views({"stft": {"hop": 64}, "cwt": None, "weights": {"stft": 1, "wvd": 2}})))
 
 
 def test_an_image_too_small_for_the_model_is_refused_before_the_run() -> None:
