@@ -77,6 +77,24 @@ def test_train_takes_a_file_a_mapping_or_an_object(
     assert runs[0][1] == {"workers": 2, "runs_dir": tmp_path, "name": None, "resume": None, "address": None}
 
 
+def test_train_takes_the_fixed_part_of_a_shipped_space(runs: list[tuple[TrainConfig, dict[str, Any]]]) -> None:
+    api.train("pinn", overrides={"paradigm.lambda_freq": 0.5})
+    ((config, _),) = runs
+    assert (config.paradigm.name, config.physics.settings["lambda_freq"], config.model.name) == ("pinn", 0.5, "wdcnn")
+    with pytest.raises(ConfigError, match="search space 'pin': neither a file nor a shipped one; did you mean 'pinn'"):
+        api.train("pin")
+
+
+def test_train_goes_on_with_a_run(runs: list[tuple[TrainConfig, dict[str, Any]]], tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("epochs: 3\n", encoding="utf-8")
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    api.train(resume=tmp_path, workers=2)
+    ((config, options),) = runs
+    assert (config.epochs, options["resume"], options["workers"]) == (3, tmp_path, 2)
+    with pytest.raises(ConfigError, match="got neither"):
+        api.train()
+
+
 def test_train_names_what_is_wrong(runs: list[tuple[TrainConfig, dict[str, Any]]], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"configuration: 1 problem\n  epoch: unknown field; did you mean 'epochs'"):
         api.train({"epoch": 3})
