@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from raytrain.augment.adversarial import AdversarialAugmentation
@@ -83,10 +83,7 @@ def create_augmentation(name: str, *, settings: Mapping[str, Any]) -> Augmentati
     """
     if name not in AUGMENTATIONS:
         raise ConfigError(f"augmentation.name: there is no augmentation {name!r}; {nearest(name, AUGMENTATIONS)}")
-    known = inspect.signature(AUGMENTATIONS[name]).parameters
-    for setting in settings:
-        if setting not in known:
-            raise ConfigError(f"augmentation.{setting}: {name!r} has no such setting; {nearest(setting, known)}")
+    _check_settings("augmentation", name, settings, known=inspect.signature(AUGMENTATIONS[name]).parameters)
     return AUGMENTATIONS[name](**settings)
 
 
@@ -136,8 +133,11 @@ def create_resize(name: str, *, settings: Mapping[str, Any]) -> ProgressiveResiz
     """
     if name not in RESIZES:
         raise ConfigError(f"resize.name: there is no resizing {name!r}; {nearest(name, RESIZES)}")
-    known = inspect.signature(RESIZES[name]).parameters
+    _check_settings("resize", name, settings, known=inspect.signature(RESIZES[name]).parameters)
+    return RESIZES[name](**settings)
+
+
+def _check_settings(field: str, name: str, settings: Iterable[str], *, known: Collection[str]) -> None:
     for setting in settings:
         if setting not in known:
-            raise ConfigError(f"resize.{setting}: {name!r} has no such setting; {nearest(setting, known)}")
-    return RESIZES[name](**settings)
+            raise ConfigError(f"{field}.{setting}: {name!r} has no such setting; {nearest(setting, known)}")

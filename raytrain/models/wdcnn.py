@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from raytrain.errors import ConfigError
-from raytrain.models.checks import check_at_least, check_dropout, check_odd, check_signal
+from raytrain.models.checks import check_at_least, check_dropout, check_no_gaps, check_odd, check_signal
 from raytrain.models.classifier import Classifier, InputDomain
+from raytrain.models.convolution_block import convolution_block
 
 __all__ = ["WDCNN"]
 
@@ -69,25 +70,19 @@ class WDCNN(Classifier):
         check_at_least(1, {"in_channels": in_channels, "width": width, "first_stride": first_stride})
         check_at_least(1, {"kernel_size": kernel_size, "hidden": hidden, "positions": positions})
         check_odd("kernel_size", kernel_size)
+        check_no_gaps("first_kernel", first_kernel, stride=first_stride)
         check_dropout(dropout)
-        if first_kernel < first_stride:
-            raise ConfigError(
-                f"model.first_kernel must be at least first_stride={first_stride}, or samples are skipped; "
-                f"got {first_kernel}"
-            )
         self.in_channels = in_channels
         padding = (first_kernel - first_stride) // 2
         # The last pooling needs two samples, so the unpadded convolution before it kernel_size + 1, which the
         # four poolings before that halve from the length the first convolution puts out.
         first_length = 16 * (kernel_size + 1)
         self.minimum_length = (first_length - 1) * first_stride + first_kernel - 2 * padding
-        same = kernel_size // 2
+        channels = [width, 2 * width, 4 * width, 4 * width]
         self.features = nn.Sequential(
-            _block(in_channels, width, kernel_size=first_kernel, stride=first_stride, padding=padding),
-            _block(width, 2 * width, kernel_size=kernel_size, padding=same),
-            _block(2 * width, 4 * width, kernel_size=kernel_size, padding=same),
-            _block(4 * width, 4 * width, kernel_size=kernel_size, padding=same),
-            _block(4 * width, 4 * width, kernel_size=kernel_size, padding=0),
+            convolution_block(in_channels, width, kernel_size=first_kernel, stride=first_stride, padding=padding),
+            *(convolution_block(inputs, outputs, kernel_size=kernel_size) for inputs, outputs in pairwise(channels)),
+            convolution_block(channels[-1], channels[-1], kernel_size=kernel_size, padding=0),
             nn.AdaptiveAvgPool1d(positions),
             nn.Flatten(),
         )
@@ -103,14 +98,3 @@ class WDCNN(Classifier):
         check_signal(inputs, in_channels=self.in_channels, minimum_length=self.minimum_length)
         features: Tensor = self.features(inputs)
         return features
-
-
-def _block(inputs: int, outputs: int, *, kernel_size: int, padding: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        # Without bias: the batch normalisation that follows has its own, and the gradient of one here is but rounding,
-        # which Adam blows up to full steps.
-        nn.Conv1d(inputs, outputs, kernel_size, stride=stride, padding=padding, bias=False),
-        nn.BatchNorm1d(outputs),
-        nn.ReLU(),
-        nn.MaxPool1d(2),
-    )

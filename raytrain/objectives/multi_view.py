@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import nn
 
 from raytrain.errors import ConfigError
+from raytrain.models.opinion_pool import normalised_weights
 from raytrain.objectives.targets import criterion_targets
 from raytrain.types import Batch, Progress, StepLoss
 
@@ -46,16 +46,8 @@ class MultiView(nn.Module):
 
     def __init__(self, criterion: nn.Module, weights: Mapping[str, float]) -> None:
         super().__init__()
-        if not weights:
-            raise ConfigError("tfr.weights must name one view or more, got none")
-        for name, weight in weights.items():
-            if not 0 < weight < math.inf:
-                raise ConfigError(
-                    f"tfr.weights.{name} must be positive and finite, got {weight:g}; null leaves a view out"
-                )
-        whole = math.fsum(weights.values())
         self.criterion = criterion
-        self.weights = {name: weight / whole for name, weight in weights.items()}
+        self.weights = normalised_weights(tuple(weights), weights)
 
     def forward(self, model: nn.Module, batch: Batch, progress: Progress) -> StepLoss:  # noqa: ARG002
         """Return the loss of `model` on `batch`."""

@@ -90,11 +90,11 @@ def test_is_an_objective_that_owns_no_model() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"stft": -1.0}, r"tfr\.weights\.stft must be positive and finite, got -1; null leaves a view out"),
-        ({"stft": math.nan}, r"tfr\.weights\.stft must be positive and finite, got nan"),
-        ({"stft": math.inf}, r"tfr\.weights\.stft must be positive and finite, got inf"),
-        ({"stft": 1.0, "cwt": 0.0}, r"tfr\.weights\.cwt must be positive and finite, got 0"),
-        ({}, r"tfr\.weights must name one view or more, got none"),
+        ({"stft": -1.0}, r"model\.weights\.stft must be positive and finite, got -1; leave the view out"),
+        ({"stft": math.nan}, r"model\.weights\.stft must be positive and finite, got nan"),
+        ({"stft": math.inf}, r"model\.weights\.stft must be positive and finite, got inf"),
+        ({"stft": 1.0, "cwt": 0.0}, r"model\.weights\.cwt must be positive and finite, got 0"),
+        ({}, r"model\.views must name one view or more, each once; got none"),
     ],
 )
 def test_impossible_weights_are_refused(weights: dict[str, float], message: str) -> None:
