@@ -129,7 +129,7 @@ def distillation(*, teacher: str = "", temperature: float = 4.0, alpha: float = 
     """A small network learns from the scores of a trained one: `DistillationTrainer`.
 
     Args:
-        teacher: Folder of the teacher's run, or of a finished sweep for its best trial.
+        teacher: Folder of the teacher's run, or of a finished sweep for its best trial; or a checkpoint in one.
         temperature: Divides the scores of both before the softmax, above 0.
         alpha: Share of the teacher's term, in [0, 1].
     """

@@ -48,11 +48,13 @@ def find_teacher(config: TrainConfig) -> TeacherRun | None:
     if not named:
         raise ConfigError(f"{_FIELD}: name the folder of a finished run, or of a finished sweep for its best trial")
     directory = Path(named)
-    candidates = [folder / file for folder in (directory, directory / "best") for file in ("best.pt", "checkpoint.pt")]
+    folders, files = (directory, directory / "best"), ("best.pt", "checkpoint.pt")
+    candidates = [directory, *(folder / file for folder in folders for file in files)]
     checkpoint = next((file for file in candidates if file.is_file()), None)
     if checkpoint is None:
         raise ConfigError(
-            f"{_FIELD}: {directory} has no best.pt or best/checkpoint.pt; name the folder of a finished run or sweep"
+            f"{_FIELD}: {directory} has no best.pt or best/checkpoint.pt; name the folder of a finished run or sweep, "
+            "or a checkpoint in one"
         )
     file = checkpoint.parent / "config.yaml"
     taught = validate(TrainConfig, load_yaml(file), where=str(file))
