@@ -8,12 +8,17 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue, model_validator
 
-from raytrain.config.schema import Config, TrainConfig
+from raytrain.config.schema import METRICS, Config, TrainConfig
+from raytrain.errors import nearest
 
 __all__ = [
+    "OBJECTIVES",
     "BaselineConfig",
+    "Bound",
     "Choice",
+    "ConfirmConfig",
     "Distribution",
+    "FoldsConfig",
     "Grid",
     "IntUniform",
     "LogUniform",
@@ -25,6 +30,14 @@ __all__ = [
 ]
 
 Scalar: TypeAlias = bool | int | float | str | None
+
+OBJECTIVES: Mapping[str, Literal["min", "max"]] = {
+    **METRICS,
+    "model/parameters": "min",
+    "model/flops": "min",
+    "model/latency_ms": "min",
+}
+"""What a sweep can be good at or be bound by beside its metric, and which way is better."""
 
 
 class _Distribution(Config):
@@ -113,25 +126,85 @@ class Grid(_Values):
 Distribution: TypeAlias = Annotated[Uniform | LogUniform | IntUniform | Choice | Grid, Field(discriminator="type")]
 
 
+class Bound(Config):
+    """What a number may be."""
+
+    least: float | None = None
+    most: float | None = None
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Bound:
+        if self.least is None and self.most is None:
+            raise ValueError("give least, most or both")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ValueError(f"least must not exceed most, got least={self.least:g}, most={self.most:g}")
+        return self
+
+
 class SearchConfig(Config):
     """How configurations are proposed, and how many."""
 
-    algorithm: Literal["grid", "random", "tpe", "hyperopt"] = "tpe"
+    algorithm: Literal["grid", "random", "quasi_random", "tpe", "gp", "cmaes", "nsga2", "hyperopt"] = "tpe"
     trials: int = Field(default=16, ge=1)
     """Configurations to try; a grid tries each of its points once, at most this many."""
     time_budget_s: float | None = Field(default=None, gt=0)
     """No trial is started, and running ones are stopped, after this many seconds."""
     seed: int = Field(default=0, ge=0)
+    first: list[dict[str, JsonValue]] = Field(default_factory=list)
+    """Points to try before any is proposed; parameters that a point leaves out are drawn at random."""
+    objectives: list[str] = Field(default_factory=list)
+    """What else to be good at beside the metric, e.g. `[model/parameters]`: the result is a Pareto front."""
+    constraints: dict[str, Bound] = Field(default_factory=dict)
+    """What a configuration must keep to, e.g. `model/parameters: {most: 50000}`; one that does not can not win."""
+    retries: int = Field(default=2, ge=0)
+    """How often a trial goes on from its checkpoint after its process or machine died. What the configuration itself
+    causes, such as a loss that diverges, is not tried again."""
+
+    @model_validator(mode="after")
+    def _objectives_are_known(self) -> SearchConfig:
+        for field, names in (("objectives", self.objectives), ("constraints", self.constraints)):
+            for name in names:
+                if name not in OBJECTIVES:
+                    raise ValueError(f"{field}: '{name}' is not measured; {nearest(name, OBJECTIVES)}")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError("objectives must differ")
+        return self
 
 
 class SchedulerConfig(Config):
     """Which trials are stopped early."""
 
-    name: Literal["asha", "none"] = "asha"
+    name: Literal["asha", "hyperband", "median", "pbt", "none"] = "asha"
     grace_epochs: int = Field(default=2, ge=1)
     """No trial is stopped before this many epochs."""
     reduction_factor: int = Field(default=3, ge=2)
-    """One in this many trials goes on from each rung to the next."""
+    """asha, hyperband: one in this many trials goes on from each rung to the next."""
+    interval_epochs: int = Field(default=2, ge=1)
+    """pbt: epochs from one exchange to the next."""
+    quantile: float = Field(default=0.25, gt=0, le=0.5)
+    """pbt: the share of trials that copy, and of those that are copied."""
+    resample_probability: float = Field(default=0.25, ge=0, le=1)
+    """pbt: how often a copied setting is drawn anew rather than perturbed."""
+
+
+class FoldsConfig(Config):
+    """Validate each configuration on several parts of what is not tested, in place of one."""
+
+    by: Literal["by-recording", "by-load", "by-severity", "by-bearing", "by-dataset"]
+    """Each group of this rule that is not in the test part validates once, trained on the others."""
+    most: int = Field(default=5, ge=2)
+    """Folds at most; more groups than this are put together."""
+    aggregate: Literal["mean", "worst"] = "mean"
+    """What a configuration is worth: the mean of its folds, or its worst fold."""
+
+
+class ConfirmConfig(Config):
+    """Train the best configurations again with other seeds before one is called the best."""
+
+    top: int = Field(default=2, ge=1)
+    """Configurations, by the sweep's metric."""
+    seeds: int = Field(default=5, ge=2)
+    """Runs of each."""
 
 
 class BaselineConfig(Config):
@@ -164,5 +237,23 @@ class SpaceConfig(Config):
     scheduler: SchedulerConfig = SchedulerConfig()
     resources: ResourceConfig = ResourceConfig()
     baselines: BaselineConfig = BaselineConfig()
+    folds: FoldsConfig | None = None
+    """Folds as the objective; one validation part when absent."""
+    confirm: ConfirmConfig | None = None
+    """Several seeds of the best configurations; none when absent."""
     refit: bool = True
     """Train the best configuration once more on training and validation parts together, and test that too."""
+
+    @model_validator(mode="after")
+    def _search_fits_its_objectives(self) -> SpaceConfig:
+        search, metric = self.search, self.fixed.metric
+        if metric in search.objectives:
+            raise ValueError(f"search.objectives: {metric} is the metric already (fixed.metric); leave it out")
+        if search.objectives and self.scheduler.name != "none":
+            raise ValueError(
+                f"scheduler.name: {self.scheduler.name} compares trials by {metric} alone, and would stop those that "
+                "are good at search.objectives; with several objectives use scheduler.name=none"
+            )
+        if search.algorithm == "nsga2" and not search.objectives:
+            raise ValueError("search.algorithm: nsga2 needs search.objectives, e.g. [model/parameters]; else use tpe")
+        return self

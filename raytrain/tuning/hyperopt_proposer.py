@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
+from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.space import Point, active_parameters, finite_values, ordered
 
 __all__ = ["HyperoptProposer"]
@@ -53,18 +54,28 @@ class HyperoptProposer:
         values = self._hyperopt.base.spec_from_misc(document["misc"])
         return active_parameters(self._space, lambda name, one: self._decoded(name, one, values[name]))
 
-    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:  # noqa: ARG002
+    def observe(self, trial_id: str, outcome: Outcome) -> None:
         """Record the loss of a trial; one that failed is worse than all others, so its neighbourhood is left."""
         document = self._documents.pop(trial_id, None)
         if document is not None:
             document["state"] = self._hyperopt.JOB_STATE_DONE
-            document["result"] = {"status": "fail"} if value is None else {"status": "ok", "loss": -value}
+            document["result"] = (
+                {"status": "fail"} if outcome.values is None else {"status": "ok", "loss": -outcome.values[0]}
+            )
             self._trials.refresh()
 
     def withdraw(self, trial_id: str) -> None:
         """Drop a proposal: hyperopt does not count what is in its error state."""
         self._documents.pop(trial_id)["state"] = self._hyperopt.JOB_STATE_ERROR
         self._trials.refresh()
+
+    def learn(self, point: Point, outcome: Outcome) -> None:
+        """Learn from a trial that this proposer did not propose."""
+        raise NotImplementedError
+
+    def running(self, trial_id: str, point: Point) -> None:
+        """Take a point as a running proposal."""
+        raise NotImplementedError
 
     def _decoded(self, name: str, one: Distribution, sampled: Any) -> Any:  # noqa: ANN401 - any value
         if isinstance(one, Uniform | LogUniform):

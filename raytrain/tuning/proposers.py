@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,23 @@ import numpy as np
 from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
 from raytrain.tuning.space import Point, active_parameters, finite_values, grid_points
 
-__all__ = ["GridProposer", "Proposer", "RandomProposer", "create_proposer"]
+__all__ = ["GridProposer", "Outcome", "Proposer", "RandomProposer", "create_proposer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a point.
+
+    Attributes:
+        values: What it was worth, higher is better: the metric, then each further objective; None when it failed,
+            which is worse than any value.
+        stopped_at: The epoch at which the scheduler stopped it; None when it ran to its own end.
+        violations: By how much it breaks each constraint, 0 or less where it keeps to it.
+    """
+
+    values: tuple[float, ...] | None
+    stopped_at: int | None = None
+    violations: tuple[float, ...] = ()
 
 
 class Proposer(Protocol):
@@ -21,18 +38,20 @@ class Proposer(Protocol):
         """Return the next point, or None when there is none left."""
         ...
 
-    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
-        """Learn from a trial that ended; one that was withdrawn is ignored.
-
-        Args:
-            trial_id: The trial.
-            value: Its best value, higher is better; None when it failed, which is worse than any value.
-            stopped_at: The epoch at which the scheduler stopped it; None when it ran to its own end.
-        """
+    def observe(self, trial_id: str, outcome: Outcome) -> None:
+        """Learn from a proposed point's trial that ended; one that was withdrawn is ignored."""
         ...
 
     def withdraw(self, trial_id: str) -> None:
         """Forget a proposal that is not going to run."""
+        ...
+
+    def learn(self, point: Point, outcome: Outcome) -> None:
+        """Learn from a trial that this proposer did not propose: of an earlier session, or of another sweep."""
+        ...
+
+    def running(self, trial_id: str, point: Point) -> None:
+        """Take a point that this proposer did not propose as one of its running proposals."""
         ...
 
 
@@ -42,16 +61,29 @@ class GridProposer:
     def __init__(self, space: SpaceConfig) -> None:
         # A list, not the generator: Tune pickles its searcher.
         self._points = deque(itertools.islice(grid_points(space), space.search.trials))
+        self._known: list[Point] = []
 
     def propose(self, trial_id: str) -> Point | None:  # noqa: ARG002 - the protocol's
         """Return the next grid point."""
-        return self._points.popleft() if self._points else None
+        while self._points:
+            point = self._points.popleft()
+            if point not in self._known:
+                return point
+        return None
 
-    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
+    def observe(self, trial_id: str, outcome: Outcome) -> None:
         """Learn nothing: a grid does not adapt."""
 
     def withdraw(self, trial_id: str) -> None:
         """Forget nothing: a grid goes on."""
+
+    def learn(self, point: Point, outcome: Outcome) -> None:  # noqa: ARG002 - the protocol's
+        """Leave the point out of what is still to come."""
+        self._known.append(point)
+
+    def running(self, trial_id: str, point: Point) -> None:  # noqa: ARG002 - the protocol's
+        """Leave the point out of what is still to come."""
+        self._known.append(point)
 
 
 class RandomProposer:
@@ -65,11 +97,17 @@ class RandomProposer:
         """Return a random point."""
         return active_parameters(self._space, lambda _, one: self._drawn(one))
 
-    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
+    def observe(self, trial_id: str, outcome: Outcome) -> None:
         """Learn nothing: chance does not adapt."""
 
     def withdraw(self, trial_id: str) -> None:
         """Forget nothing: chance goes on."""
+
+    def learn(self, point: Point, outcome: Outcome) -> None:
+        """Learn nothing: chance does not adapt."""
+
+    def running(self, trial_id: str, point: Point) -> None:
+        """Learn nothing: chance does not adapt."""
 
     def _drawn(self, one: Distribution) -> Any:  # noqa: ANN401 - any value
         if isinstance(one, Uniform):
@@ -103,3 +141,5 @@ def create_proposer(space: SpaceConfig) -> Proposer:
             from raytrain.tuning.hyperopt_proposer import HyperoptProposer
 
             return HyperoptProposer(space, seed=seed, startup_trials=startup_trials)
+        case other:
+            raise NotImplementedError(other)

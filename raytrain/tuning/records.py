@@ -40,6 +40,9 @@ class TrialRecord:
         directory: Where Tune keeps its files.
         checkpoint: The folder of its best epoch's checkpoint; empty before the first.
         started: Clock at its start, in seconds.
+        attributes: What else is known of it: host, seed, how often it was begun again after a crash.
+        objectives: What it is worth beside the metric, e.g. `model/parameters`.
+        violations: By how much it breaks each constraint; empty where there are none, 0 where it keeps to one.
     """
 
     trial_id: str
@@ -52,6 +55,14 @@ class TrialRecord:
     directory: str = ""
     checkpoint: str = ""
     started: float = 0.0
+    attributes: dict[str, Any] = field(default_factory=dict)
+    objectives: dict[str, float] = field(default_factory=dict)
+    violations: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether it keeps to every constraint."""
+        return all(amount <= 0 for amount in self.violations.values())
 
     def value(self, metric: str) -> float | None:
         """Return the best value of the sweep's metric, None before the first epoch."""

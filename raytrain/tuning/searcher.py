@@ -19,7 +19,7 @@ from ray.tune.search import Searcher
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.optuna_points import record_point
-from raytrain.tuning.proposers import RandomProposer, create_proposer
+from raytrain.tuning.proposers import Outcome, RandomProposer, create_proposer
 from raytrain.tuning.space import Point, count_points
 
 __all__ = ["StudySearcher", "create_study"]
@@ -102,7 +102,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
             never = f"{self.metric} was never a finite number" if epochs else "it ended before its first epoch"
             trial.set_user_attr("failure", "the trial raised an error" if error else never)
             self._study.tell(trial, state=TrialState.FAIL)
-            self._proposer.observe(trial_id, None)
+            self._proposer.observe(trial_id, Outcome(None))
             return
         if finished:
             self._study.tell(trial, best)
@@ -110,7 +110,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
             trial.set_user_attr("best", best)
             self._study.tell(trial, state=TrialState.PRUNED)
         higher_is_better = best if self._space.fixed.direction == "max" else -best
-        self._proposer.observe(trial_id, higher_is_better, stopped_at=None if finished else epochs)
+        self._proposer.observe(trial_id, Outcome((higher_is_better,), None if finished else epochs))
 
     def close(self) -> None:
         """Leave no trial RUNNING: those that an interruption cut off become PRUNED, or FAIL before any epoch."""

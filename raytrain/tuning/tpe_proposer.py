@@ -8,7 +8,8 @@ import optuna
 from optuna.trial import TrialState
 
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning.optuna_points import suggest_point
+from raytrain.tuning.optuna_points import record_point, suggest_point
+from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.space import Point
 
 __all__ = ["TpeProposer"]
@@ -38,17 +39,26 @@ class TpeProposer:
         trial = self._trials[trial_id] = self._study.ask()
         return suggest_point(trial, self._space)
 
-    def observe(self, trial_id: str, value: float | None, *, stopped_at: int | None = None) -> None:
+    def observe(self, trial_id: str, outcome: Outcome) -> None:
         """Record the value of a trial: stopped ones rank below finished ones, failed ones below all."""
         trial = self._trials.pop(trial_id, None)
         if trial is None:
             return
-        if value is not None and stopped_at is None:
-            self._study.tell(trial, value)
+        if outcome.values is not None and outcome.stopped_at is None:
+            self._study.tell(trial, outcome.values[0])
             return
-        if value is not None and stopped_at is not None:
-            trial.report(value, step=stopped_at)
+        if outcome.values is not None and outcome.stopped_at is not None:
+            trial.report(outcome.values[0], step=outcome.stopped_at)
         self._study.tell(trial, state=TrialState.PRUNED)
+
+    def learn(self, point: Point, outcome: Outcome) -> None:
+        """Record a trial of another session or sweep like one of this one."""
+        self.running("learned", point)
+        self.observe("learned", outcome)
+
+    def running(self, trial_id: str, point: Point) -> None:
+        """Take a point as a running trial of this study."""
+        self._trials[trial_id] = record_point(self._study, self._space, point)
 
     def withdraw(self, trial_id: str) -> None:
         """Drop a proposal: TPE does not count what failed."""

@@ -85,10 +85,14 @@ def test_conditions_keep_the_type_of_their_values() -> None:
 @pytest.mark.parametrize(
     ("model", "settings", "message"),
     [
-        (SearchConfig, {"algorithm": "bayes"}, "Input should be 'grid', 'random', 'tpe' or 'hyperopt'"),
+        (
+            SearchConfig,
+            {"algorithm": "bayes"},
+            "Input should be 'grid', 'random', 'quasi_random', 'tpe', 'gp', 'cmaes', 'nsga2' or 'hyperopt'",
+        ),
         (SearchConfig, {"trials": 0}, "Input should be greater than or equal to 1"),
         (SearchConfig, {"time_budget_s": 0}, "Input should be greater than 0"),
-        (SchedulerConfig, {"name": "pbt"}, "Input should be 'asha' or 'none'"),
+        (SchedulerConfig, {"name": "bohb"}, "Input should be 'asha', 'hyperband', 'median', 'pbt' or 'none'"),
         (SchedulerConfig, {"grace_epochs": 0}, "Input should be greater than or equal to 1"),
         (SchedulerConfig, {"reduction_factor": 1}, "Input should be greater than or equal to 2"),
         (ResourceConfig, {"workers_per_trial": 0}, "Input should be greater than or equal to 1"),

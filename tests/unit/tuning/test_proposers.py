@@ -11,7 +11,7 @@ from scipy import stats
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.hyperopt_proposer import HyperoptProposer
-from raytrain.tuning.proposers import GridProposer, Proposer, RandomProposer, create_proposer
+from raytrain.tuning.proposers import GridProposer, Outcome, Proposer, RandomProposer, create_proposer
 from raytrain.tuning.space import Point, finite_values, grid_points, is_active
 from raytrain.tuning.tpe_proposer import TpeProposer
 
@@ -62,7 +62,8 @@ def proposed(proposer: Proposer, count: int, value: Callable[[Point], float | No
         point = proposer.propose(str(number))
         assert point is not None
         points.append(point)
-        proposer.observe(str(number), value(point))
+        worth = value(point)
+        proposer.observe(str(number), Outcome(None if worth is None else (worth,)))
     return points
 
 
@@ -179,7 +180,7 @@ def test_what_is_withdrawn_teaches_nothing(make: Callable[[SpaceConfig, int], Pr
         for number in range(6):
             proposer.propose(f"withdrawn {number}")
             proposer.withdraw(f"withdrawn {number}")
-            proposer.observe(f"withdrawn {number}", 1e9)
+            proposer.observe(f"withdrawn {number}", Outcome((1e9,)))
         return proposed(proposer, 7, value)
 
     high, low = after_withdrawals(bowl), after_withdrawals(lambda point: -bowl(point))
@@ -196,7 +197,7 @@ def test_tpe_ranks_stopped_trials_below_finished_ones() -> None:
         for number in range(25):
             rate = proposer.propose(str(number))["optimizer.lr"]
             late += [rate] if number >= 15 else []
-            proposer.observe(str(number), 1.0 if rate < 0 else 0.5, stopped_at=1 if rate < 0 else None)
+            proposer.observe(str(number), Outcome((1.0 if rate < 0 else 0.5,), stopped_at=1 if rate < 0 else None))
     assert np.mean([rate >= 0 for rate in late]) > 0.7
 
 

@@ -10,7 +10,7 @@ from raytrain.config.load import load_yaml
 from raytrain.config.parts import check_parts
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.api import find_space
-from raytrain.tuning.proposers import create_proposer
+from raytrain.tuning.proposers import Outcome, create_proposer
 from raytrain.tuning.space import Point, finite_values, grid_points, is_active, train_config
 from raytrain.tuning.sweep import load_space
 
@@ -28,7 +28,7 @@ def proposed(space: SpaceConfig, algorithm: str) -> list[Point]:
         point = proposer.propose(str(number))
         assert point is not None
         points.append(point)
-        proposer.observe(str(number), (7 * number % SAMPLES) / SAMPLES)
+        proposer.observe(str(number), Outcome(((7 * number % SAMPLES) / SAMPLES,)))
     return points
 
 
