@@ -160,6 +160,9 @@ class SearchConfig(Config):
     """How often a trial goes on from its checkpoint after its process or machine died. What the configuration itself
     causes, such as a loss that diverges, is not tried again."""
 
+    checkpoint_s: float = Field(default=5.0, ge=0)
+    """An interrupted trial repeats about this many seconds of training at most; 0 writes a checkpoint every epoch."""
+
     @model_validator(mode="after")
     def _objectives_are_known(self) -> SearchConfig:
         for field, names in (("objectives", self.objectives), ("constraints", self.constraints)):

@@ -63,11 +63,11 @@ class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Print a line where there is no live table."""
-        self._line(self._recorder.records[trial.trial_id])
+        self._line(self._recorder.of(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Print a line where there is no live table."""
-        self._line(self._recorder.records[trial.trial_id])
+        self._line(self._recorder.of(trial))
 
     def _line(self, record: TrialRecord) -> None:
         if not self._animated:

@@ -10,7 +10,7 @@ import optuna
 from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
 from raytrain.tuning.space import Point, active_parameters, finite_values
 
-__all__ = ["record_point", "suggest_point"]
+__all__ = ["distributions_of", "encode_point", "record_point", "suggest_point"]
 
 
 def suggest_point(trial: optuna.Trial, space: SpaceConfig) -> Point:
@@ -39,3 +39,20 @@ def _suggest(trial: optuna.Trial, name: str, one: Distribution) -> Any:  # noqa:
 def _encode(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any value
     """Return a value Optuna can store as a category: lists and mappings become JSON text."""
     return value if isinstance(value, str | int | float | bool | None) else json.dumps(value)
+
+
+def encode_point(point):
+    return {name: _encode(value) for name, value in point.items()}
+
+
+def distributions_of(space, point):
+    found = {}
+    for name in point:
+        one = space.parameters[name]
+        if isinstance(one, Uniform | LogUniform):
+            found[name] = optuna.distributions.FloatDistribution(one.low, one.high, log=isinstance(one, LogUniform))
+        elif isinstance(one, IntUniform):
+            found[name] = optuna.distributions.IntDistribution(one.low, one.high, step=one.step, log=one.log)
+        else:
+            found[name] = optuna.distributions.CategoricalDistribution([_encode(v) for v in finite_values(one) or []])
+    return found

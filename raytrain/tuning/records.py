@@ -1,10 +1,11 @@
-"""What happened to each trial, written down as it happens."""
+"""What happened to each trial, written down as it happens, and read again by a sweep that goes on."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -14,14 +15,18 @@ from ray.tune.experiment import Trial as TuneTrial
 
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.schema import METRICS
-from raytrain.config.space import SpaceConfig
+from raytrain.config.space import Bound, SearchConfig, SpaceConfig
+from raytrain.engine.checkpoint import BEST
 from raytrain.engine.manifest import finite
 from raytrain.tuning.space import Point
+from raytrain.tuning.trial_files import trial_directory
 
-__all__ = ["Recorder", "Status", "TrialRecord"]
+__all__ = ["EVENTS_FILE", "Recorder", "Status", "TrialRecord", "read_events", "records_of", "violation"]
 
 Status = Literal["running", "finished", "stopped", "failed"]
-_METRIC_PREFIXES = ("train/", "val/")
+EVENTS_FILE = "events.jsonl"
+_METRIC_PREFIXES = ("train/", "val/", "model/")
+_FACT_PREFIX = "model/"
 
 
 @dataclass(slots=True)
@@ -29,20 +34,20 @@ class TrialRecord:
     """One trial.
 
     Attributes:
-        trial_id: Tune's id of it.
-        number: From 1, in the order of starting.
+        trial_id: Tune's id of it; of the latest process, where it went on in another.
+        number: From 1, in the order of proposing; its number in the study is one less.
         point: Its parameters.
         status: `finished` ran to its own end; `stopped` was ended by the scheduler, the budget or Ctrl-C; `failed`
             raised an error or never had a finite value of the sweep's metric.
-        curve: The metrics of each epoch, with `epoch` and `seconds` since the trial's start.
+        curve: The metrics of each epoch, with `epoch` and `seconds` that the trial ran until then.
         best: Its best epoch's metrics.
         reason: Why it ended, where there is something to say.
-        directory: Where Tune keeps its files.
-        checkpoint: The folder of its best epoch's checkpoint; empty before the first.
+        directory: Where its files are.
+        checkpoint: The checkpoint of its best epoch; empty before the first.
         started: Clock at its start, in seconds.
         attributes: What else is known of it: host, seed, how often it was begun again after a crash.
         objectives: What it is worth beside the metric, e.g. `model/parameters`.
-        violations: By how much it breaks each constraint; empty where there are none, 0 where it keeps to one.
+        violations: By how much it breaks each constraint; empty where there are none, 0 or less where it keeps to one.
     """
 
     trial_id: str
@@ -64,9 +69,91 @@ class TrialRecord:
         """Whether it keeps to every constraint."""
         return all(amount <= 0 for amount in self.violations.values())
 
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+        return self.curve[-1]["seconds"] if self.curve else 0.0
+
     def value(self, metric: str) -> float | None:
         """Return the best value of the sweep's metric, None before the first epoch."""
         return None if self.best is None else self.best[metric]
+
+    def add(self, row: dict[str, float], metric: str) -> None:
+        """Add an epoch to the curve; one that is there already takes the place of that and of all after it."""
+        while self.curve and self.curve[-1]["epoch"] >= row["epoch"]:
+            self.curve.pop()
+        self.curve.append(row)
+        if self.best is not None and self.best["epoch"] >= row["epoch"]:
+            self.best = None
+        for one in self.curve if self.best is None else [row]:
+            if math.isfinite(one[metric]) and improves(one[metric], self.value(metric), mode=METRICS[metric]):
+                self.best = one
+
+    def measure(self, search: SearchConfig) -> None:
+        """Take what it is worth beside the metric, and which constraints it breaks, from its best epoch."""
+        row = self.best or {}
+        self.objectives = {name: row[name] for name in search.objectives if name in row}
+        self.violations = {
+            name: violation(bound, row[name]) for name, bound in search.constraints.items() if name in row
+        }
+
+
+def violation(bound: Bound, value: float) -> float:
+    """Return by how much a value is out of its bound; 0 or less within it, and infinite where it is NaN.
+
+    >>> violation(Bound(most=50), 60), violation(Bound(least=0.5), 0.75)
+    (10.0, -0.25)
+    """
+    if math.isnan(value):
+        return math.inf
+    return float(
+        max(
+            -math.inf if bound.least is None else bound.least - value,
+            -math.inf if bound.most is None else value - bound.most,
+        )
+    )
+
+
+def read_events(log: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a sweep; a last line that a crash cut short is left out."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    for line in lines:
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def records_of(log: Path, *, metric: str, folder: Path) -> dict[int, TrialRecord]:
+    """Return every trial of a sweep by its number, as its events tell; those that never ended are running.
+
+    Args:
+        log: The sweep's events.
+        metric: What it is judged by.
+        folder: Where the trials' folders are.
+    """
+    records: dict[int, TrialRecord] = {}
+    for event in read_events(log):
+        number = event["number"]
+        match event["event"]:
+            case "start":
+                record = records.setdefault(number, TrialRecord(event["trial"], number, event["point"]))
+                record.trial_id, record.point, record.status = event["trial"], event["point"], "running"
+                record.attributes = {**record.attributes, **event.get("attributes", {})}
+            case "epoch":
+                row = {name: math.nan if value is None else value for name, value in event["metrics"].items()}
+                _add(records[number], row | {"epoch": event["epoch"], "seconds": event["seconds"]}, metric, folder)
+            case "end":
+                records[number].status, records[number].reason = event["status"], event["reason"]
+    return records
+
+
+def _add(record: TrialRecord, row: dict[str, float], metric: str, folder: Path) -> None:
+    record.add(row, metric)
+    directory = trial_directory(folder, record.number - 1)
+    record.directory = str(directory)
+    record.checkpoint = "" if record.best is None else str(directory / BEST)
 
 
 class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
@@ -74,14 +161,20 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
 
     Args:
         space: The sweep.
-        log: The file.
+        directory: The sweep's folder; the events of an earlier session there are gone on from.
     """
 
-    def __init__(self, space: SpaceConfig, log: Path) -> None:
+    def __init__(self, space: SpaceConfig, directory: Path) -> None:
         self.metric = space.fixed.metric
-        self.records: dict[str, TrialRecord] = {}
-        self._path = log
+        self._space = space
+        self._path = directory / EVENTS_FILE
+        self._folder = directory / "trials"
+        _cut_partial_line(self._path)
+        self.records = records_of(self._path, metric=self.metric, folder=self._folder)
+        for record in self.records.values():
+            record.measure(space.search)
         self._log: TextIO | None = None
+        self._clock: dict[int, float] = {}
         budget_s = space.search.time_budget_s
         self._deadline = None if budget_s is None else time.monotonic() + budget_s
 
@@ -89,13 +182,23 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         """Leave the open file out of what Tune writes down of its callbacks."""
         return self.__dict__ | {"_log": None}
 
+    def of(self, trial: TuneTrial) -> TrialRecord:
+        """Return the record of one of Tune's trials."""
+        return self.records[int(trial.config["number"]) + 1]
+
     def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        """Open a record."""
-        if trial.trial_id not in self.records:
-            point = dict(trial.config["point"])
-            record = TrialRecord(trial.trial_id, len(self.records) + 1, point, started=time.monotonic())
-            self.records[trial.trial_id] = record
-            self._write(event="start", trial=trial.trial_id, number=record.number, point=point)
+        """Open a record, or go on with the one of a trial that was interrupted."""
+        number, point = int(trial.config["number"]) + 1, dict(trial.config["point"])
+        known = self.records.get(number)
+        if known is None:
+            known = self.records[number] = TrialRecord(trial.trial_id, number, point, started=time.monotonic())
+            known.attributes = {"seed": point.get("seed", self._space.fixed.seed), "begun": 1}
+        elif known.trial_id != trial.trial_id or number in self._clock:
+            known.attributes = {**known.attributes, "begun": known.attributes.get("begun", 1) + 1}
+        known.trial_id, known.point, known.status = trial.trial_id, point, "running"
+        known.directory = str(trial_directory(self._folder, number - 1))
+        self._clock[number] = time.monotonic() - known.seconds
+        self._write(event="start", trial=trial.trial_id, number=number, point=point, attributes=known.attributes)
 
     def on_trial_result(
         self,
@@ -105,42 +208,37 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         result: dict[str, Any],
         **_: Any,
     ) -> None:
-        """Add an epoch."""
-        record = self.records[trial.trial_id]
-        metrics = {key: value for key, value in result.items() if key.startswith(_METRIC_PREFIXES)}
-        row = {"epoch": result["epoch"], "seconds": time.monotonic() - record.started, **metrics}
-        record.curve.append(row)
-        value = row[self.metric]
-        if math.isfinite(value) and improves(value, record.value(self.metric), mode=METRICS[self.metric]):
-            record.best = row
-        record.directory = trial.path or ""
+        """Add an epoch, and those before it that a process or a driver that died did not tell."""
+        record = self.of(trial)
+        if "failed" in result:
+            record.status, record.reason = "failed", result["failed"]
+            return
+        facts = {key: value for key, value in result.items() if key.startswith(_FACT_PREFIX)}
+        for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
+            if len(record.curve) < epoch < result["epoch"]:
+                self._epoch(record, epoch, row | facts, pid=None)
+        self._epoch(record, int(result["epoch"]), result, pid=result.get("pid"))
+        record.attributes = {**record.attributes, "host": result.get("hostname")}
         record.status = "finished" if result["finished"] else "running"
         record.reason = result["stop_reason"]
-        self._write(event="epoch", trial=trial.trial_id, pid=result.get("pid"), **row)
-
-    def on_checkpoint(
-        self,
-        iteration: int,
-        trials: list[TuneTrial],
-        trial: TuneTrial,
-        checkpoint: Any,
-        **_: Any,
-    ) -> None:
-        """Note where the trial's checkpoint is; one is written only for an epoch better than all before."""
-        self.records[trial.trial_id].checkpoint = checkpoint.path
 
     def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
         """Close the record of a trial that ended without an error."""
-        record = self.records[trial.trial_id]
         late = self._deadline is not None and time.monotonic() >= self._deadline
-        self._end(record, "by the time budget" if late else "by the scheduler")
+        self._end(self.of(trial), "by the time budget" if late else "by the scheduler")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        """Close the record of a trial that failed."""
-        if trial.trial_id not in self.records:
+        """Close the record of a trial whose process died more often than it is begun again."""
+        if int(trial.config["number"]) + 1 not in self.records:
             self.on_trial_start(iteration, trials, trial)
-        record = self.records[trial.trial_id]
+        record = self.of(trial)
         record.status, record.reason = "failed", _reason(trial)
+        self._write_end(record)
+
+    def settle(self, number: int, status: Status, reason: str) -> None:
+        """Close a record as the study tells, which heard of the trial's end before a crash."""
+        record = self.records[number]
+        record.status, record.reason = status, reason
         self._write_end(record)
 
     def close(self, *, reason: str) -> None:
@@ -152,22 +250,38 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
             self._log.close()
             self._log = None
 
+    def _epoch(self, record: TrialRecord, epoch: int, result: dict[str, Any], *, pid: int | None) -> None:
+        metrics = {key: value for key, value in result.items() if key.startswith(_METRIC_PREFIXES)}
+        seconds = time.monotonic() - self._clock[record.number]
+        _add(record, {"epoch": epoch, "seconds": seconds, **metrics}, self.metric, self._folder)
+        record.measure(self._space.search)
+        self._write(event="epoch", number=record.number, epoch=epoch, seconds=seconds, pid=pid, metrics=metrics)
+
     def _end(self, record: TrialRecord, reason: str) -> None:
         """Close a record; `reason` is what stopped a trial that was not at its own end."""
         if record.status == "running":
             record.status, record.reason = "stopped", reason
-        if record.curve and record.best is None:
+        if record.status != "failed" and record.curve and record.best is None:
             record.status, record.reason = "failed", f"{self.metric} was never a finite number"
         self._write_end(record)
 
     def _write_end(self, record: TrialRecord) -> None:
-        self._write(event="end", trial=record.trial_id, status=record.status, reason=record.reason)
+        self._write(event="end", number=record.number, status=record.status, reason=record.reason)
 
     def _write(self, **event: Any) -> None:
         if self._log is None:
             self._log = self._path.open("a", encoding="utf-8")
         self._log.write(json.dumps(finite(event), allow_nan=False) + "\n")
         self._log.flush()
+
+
+def _cut_partial_line(path: Path) -> None:
+    """Take off what a crash left of a last line, so that the next event does not stand behind it."""
+    if path.is_file():
+        content = path.read_bytes()
+        if not content.endswith(b"\n") and content:
+            with path.open("rb+") as file:
+                file.truncate(content.rfind(b"\n") + 1)
 
 
 def _reason(trial: TuneTrial) -> str:

@@ -1,18 +1,15 @@
-"""A sweep from its space to its defended winner."""
+"""A sweep from its space to its defended winner; an interrupted one from where it stands."""
 
 from __future__ import annotations
 
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray import tune
-from ray.tune.error import TuneError
-from ray.tune.logger import TBXLoggerCallback
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from rich.console import Console
 
 from raytrain.config.load import apply_overrides, load_yaml, validate
@@ -21,18 +18,19 @@ from raytrain.data.dataset import read_and_split
 from raytrain.data.read import data_hash
 from raytrain.data.store import store_key
 from raytrain.distributed.cluster import connect
-from raytrain.engine.manifest import write_manifest
-from raytrain.engine.run_directory import create_run_directory
-from raytrain.errors import RunError
+from raytrain.engine.manifest import record_resume, write_manifest
+from raytrain.engine.run_directory import claimed, create_run_directory
+from raytrain.errors import DataError, RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
-from raytrain.tuning.interruption import interruptible, run_error
-from raytrain.tuning.live import LiveTable
-from raytrain.tuning.plan import Plan
-from raytrain.tuning.records import Recorder
+from raytrain.tuning.continuation import Continuation, changed_data, continued, save_space
+from raytrain.tuning.experience import experience_of
+from raytrain.tuning.plan import Plan, planned_trials
+from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.results import SweepResult
-from raytrain.tuning.searcher import StudySearcher, create_study
-from raytrain.tuning.space import check_space, check_teachers, extremes
-from raytrain.tuning.trial import Trial, bundles
+from raytrain.tuning.search import run_trials
+from raytrain.tuning.space import check_space, check_teachers
+from raytrain.tuning.storage import create_study, load_study, locate
+from raytrain.tuning.trial import bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
 from raytrain.tuning.verdict import judge_best
 
@@ -57,6 +55,9 @@ def run_sweep(
     *,
     runs_dir: Path = Path("runs"),
     name: str | None = None,
+    resume: Continuation | None = None,
+    warm_start: Sequence[Path] = (),
+    storage: str | None = None,
     address: str | None = None,
     command: Sequence[str] = (),
     console: Console | None = None,
@@ -69,41 +70,71 @@ def run_sweep(
         space: What to search.
         runs_dir: Where the run's folder is made.
         name: Of the run; the space's name and the time when absent.
+        resume: An interrupted or finished sweep to go on with, in its folder, instead of a new one.
+        warm_start: Folders of earlier sweeps whose trials teach this one where to look.
+        storage: Where the study is kept (`raytrain.tuning.storage`); a journal in the run's folder when absent.
         address: An existing Ray cluster; a local one is started, and stopped, when absent.
         command: What the user typed, for the report and the manifest.
         console: Where progress is shown; the terminal when absent.
 
     Raises:
-        ConfigError: The request breaks a rule.
-        DataError: The recordings or the split are not usable.
-        RunError: No trial could complete an epoch, or the disk is full.
+        ConfigError: The request breaks a rule, or is not that of the sweep to resume.
+        DataError: The recordings or the split are not usable, or not those of the sweep to resume.
+        RunError: No trial could complete an epoch, the disk is full, or another process runs the sweep.
     """
     console = console or Console()
     started = time.monotonic()
+    space, changes = (space, []) if resume is None else continued(space, resume)
     check_teachers(space)
+    experience = experience_of(warm_start, space)
     recordings, split = read_and_split(space.fixed.data)
     configs = window_configs(space)
     with console.status("preparing the windows once for all trials"):
         wanted = [*configs, *([RAW] if space.baselines.names else [])]
         stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target)
         digest = data_hash(recordings)
-    with connect(address) as cluster:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(connect(address))
         concurrency = cluster.concurrent(bundles(space.resources).bundles[0], space.resources.workers_per_trial)
-        directory = create_run_directory(runs_dir, name=name, default=space.name)
         text = shlex.join(command) or f"raytrain tune {space.name}"
-        write_manifest(
-            directory / "manifest.json",
-            command=text,
-            config=space.model_dump(mode="json"),
-            data={
-                "source": space.fixed.data.source,
-                "sha256": digest,
-                "recordings": len(recordings),
-                "leaky": split.leaky,
-            },
-        )
-        plan = Plan(space, directory, split, stores, configs, cluster, concurrency, console)
+        if resume is None:
+            directory = create_run_directory(runs_dir, name=name, default=space.name)
+            stack.enter_context(claimed(directory))
+            study = create_study(space, locate(storage, directory, name=directory.name))
+            data = {"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)}
+            _begin(space, directory, data=data | {"leaky": split.leaky}, command=text)
+        else:
+            directory = resume.directory.resolve()
+            stack.enter_context(claimed(directory))
+            _go_on(space, resume, changes=changes, digest=digest, command=text)
+            study = load_study(locate(storage, directory, name=directory.name))
+        plan = Plan(space, directory, study, experience, split, stores, configs, cluster, concurrency, console)
         return _run(plan, command=text, started=started)
+
+
+def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command: str) -> None:
+    """Write what the sweep is made of; the space last, so that a folder that has it can be resumed."""
+    config = space.model_dump(mode="json")
+    write_manifest(directory / "manifest.json", command=command, config=config, data=data)
+    save_space(directory, space)
+
+
+def _go_on(space: SpaceConfig, how: Continuation, *, changes: list[str], digest: str, command: str) -> None:
+    """Write down that the sweep goes on, and with what.
+
+    Raises:
+        DataError: The recordings are others than those it began with, and nobody insists.
+    """
+    changed = changed_data(how.directory, digest)
+    if changed is not None and not how.force:
+        raise DataError(
+            f"--resume {how.directory}: the sweep began with {changed}; bring those back, start a new sweep with "
+            "--warm-start-from, or use --force, which the manifest then tells"
+        )
+    forced = [*changes, *([changed] if changed else [])]
+    where = {"planned_trials": planned_trials(space), "forced": forced}
+    record_resume(how.directory / "manifest.json", command=command, where=where)
+    save_space(how.directory, space)
 
 
 def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
@@ -113,15 +144,8 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     if space.baselines.names:
         windows = baseline_windows(plan.windows, plan.stores, limit=space.baselines.max_windows)
         baseline_tasks = start_baselines(space, references[store_key(RAW)], windows)
-    recorder = Recorder(space, plan.directory / "events.jsonl")
-    interrupted = _tune(plan, references, recorder)
-    records = tuple(recorder.records.values())
-    if records and all(record.status == "failed" for record in records):
-        first = records[0]
-        raise RunError(
-            f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
-            f"  details are in {first.directory or plan.directory}"
-        )
+    records, interrupted = run_trials(plan, references)
+    _check_some_succeeded(plan, records)
     baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
     best = judge_best(plan, references, records, interrupted=interrupted)
     result = SweepResult(
@@ -143,60 +167,13 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     return result
 
 
-def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorder) -> bool:
-    """Run the trials; return whether Ctrl-C ended them early."""
-    space = plan.space
-    searcher = StudySearcher(space, create_study(space, plan.directory / "study.journal"))
-    live = LiveTable(recorder, space, plan.trials, plan.console)
-    tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(Trial, space=space, stores=dict(references), folder=plan.directory / "trials"),
-            bundles(space.resources),
-        ),
-        tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            scheduler=_scheduler(space),
-            num_samples=plan.trials,
-            max_concurrent_trials=min(plan.concurrency, plan.trials),
-            time_budget_s=space.search.time_budget_s,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="trials",
-            storage_path=str(plan.directory),
-            callbacks=[recorder, live, TBXLoggerCallback()],
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=0),
-            verbose=0,
-        ),
-    )
-    live.start()
-    with interruptible(plan.console) as interruption:
-        try:
-            tuner.fit()
-        except (OSError, TuneError) as error:
-            raise run_error(error, plan.directory) from error
-        finally:
-            live.stop()
-            searcher.close()
-            recorder.close(reason="by Ctrl-C" if interruption.happened else "by the time budget")
-    return interruption.happened
-
-
-def _scheduler(space: SpaceConfig) -> TrialScheduler:
-    if space.scheduler.name == "none":
-        return FIFOScheduler()
-    varied = space.parameters.get("epochs")
-    epochs = max(extremes(varied)) if varied is not None else space.fixed.epochs
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=space.fixed.metric,
-        mode=space.fixed.direction,
-        max_t=epochs,
-        grace_period=min(space.scheduler.grace_epochs, epochs),
-        reduction_factor=space.scheduler.reduction_factor,
-    )
+def _check_some_succeeded(plan: Plan, records: Sequence[TrialRecord]) -> None:
+    if records and all(record.status == "failed" for record in records):
+        first = records[0]
+        raise RunError(
+            f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
+            f"  details are in {first.directory or plan.directory}"
+        )
 
 
 def _collected(tasks: Sequence[ray.ObjectRef], *, metric: str, wait: bool) -> list[BaselineResult]:

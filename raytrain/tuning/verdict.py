@@ -30,11 +30,11 @@ def judge_best(
     """Evaluate the winner's checkpoint again, test it, and (unless interrupted) refit and test that."""
     space = plan.space
     sign = -1.0 if space.fixed.direction == "max" else 1.0
-    candidates = [record for record in records if record.best is not None and record.checkpoint]
+    candidates = [record for record in records if record.best is not None and record.checkpoint and record.feasible]
     if not candidates:
         return None
     winner = min(candidates, key=lambda record: (sign * (record.value(space.fixed.metric) or 0.0), record.number))
-    snapshot = read_checkpoint(Path(winner.checkpoint) / CHECKPOINT_FILE)
+    snapshot = read_checkpoint(Path(winner.checkpoint))
     config = train_config(space, winner.point)
     call = partial(_call, plan, references, store_key(config.windows))
     with plan.console.status("judging the best checkpoint"):

@@ -15,6 +15,7 @@ from raytrain.data.store import SegmentStore, store_key
 from raytrain.engine.fit import Run
 from raytrain.engine.seeding import seed_everything
 from raytrain.errors import RunError
+from raytrain.tuning.model_facts import MODEL_FACTS, model_facts
 from raytrain.tuning.space import Point, train_config
 
 __all__ = ["Worker"]
@@ -41,10 +42,16 @@ class Worker:
         self._rank = rank
         self._world_size = world_size
         self._run: Run | None = None
+        self._point: Point = {}
         self._best: float | None = None
+        self._facts: dict[str, float] = {}
+        self._wanted = MODEL_FACTS & {*space.search.objectives, *space.search.constraints}
 
     def begin(self, point: Point, *, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
-        """Set up the run of `point`, from its start or from a snapshot of it; its callbacks write into `directory`."""
+        """Set up the run of `point`, from its start or from a snapshot; its callbacks write into `directory`.
+
+        A snapshot of another point lends its weights and states, and the run goes on with this point's settings.
+        """
         self.end()
         config = train_config(self._space, point)
         torch.set_num_threads(config.threads)
@@ -56,19 +63,31 @@ class Worker:
             rank=self._rank,
             world_size=self._world_size,
         )
+        self._point = dict(point)
         self._best = None if snapshot is None else snapshot["best"]
         self._run = Run(training, resume=None if snapshot is None else dict(snapshot["run"]))
+        self._facts = model_facts(training, self._wanted) if self._wanted else {}
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The metrics of every epoch so far."""
+        return [dict(row) for row in self._running().state.history]
 
     def advance(self) -> dict[str, Any]:
-        """Train one epoch and return its metrics, the best value so far and whether the run is at its end."""
+        """Train one epoch and return its metrics, whether they are the best so far, and whether the run is at its end.
+
+        A run that is at its end already, as one that was interrupted right after it, returns its last epoch again.
+        """
         run = self._running()
-        state = run.advance()
+        again = run.finished
+        state = run.state if again else run.advance()
         value = state.metrics[self._space.fixed.metric]
-        improved = improves(value, self._best, mode=self._space.fixed.direction)
+        improved = not again and improves(value, self._best, mode=self._space.fixed.direction)
         if improved:
             self._best = value
         return {
             **state.metrics,
+            **self._facts,
             "epoch": state.progress.epoch,
             "improved": improved,
             "finished": run.finished,
@@ -77,7 +96,8 @@ class Worker:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what `begin` needs to go on from here."""
-        return {"run": self._running().snapshot(), "best": self._best}
+        run = self._running()
+        return {"run": run.snapshot(), "best": self._best, "point": self._point, "epoch": run.state.progress.epoch}
 
     def end(self) -> None:
         """Release the run, if there is one."""

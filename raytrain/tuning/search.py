@@ -1,0 +1,127 @@
+"""The trials of a sweep: Ray Tune runs them, the study and the recorder hold what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import ray
+from optuna.trial import FrozenTrial, TrialState
+from ray import tune
+from ray.tune.error import TuneError
+from ray.tune.logger import TBXLoggerCallback
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+
+from raytrain.config.space import SpaceConfig
+from raytrain.tuning.interruption import interruptible, run_error
+from raytrain.tuning.live import LiveTable
+from raytrain.tuning.plan import Plan
+from raytrain.tuning.records import Recorder, Status, TrialRecord
+from raytrain.tuning.searcher import StudySearcher
+from raytrain.tuning.space import extremes
+from raytrain.tuning.trial import Trial, bundles
+from raytrain.tuning.trial_files import trial_directory
+
+__all__ = ["run_trials"]
+
+_STATUS: Mapping[TrialState, Status] = {
+    TrialState.COMPLETE: "finished",
+    TrialState.PRUNED: "stopped",
+    TrialState.FAIL: "failed",
+}
+
+
+def run_trials(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> tuple[tuple[TrialRecord, ...], bool]:
+    """Run the trials that are still to run; return all, and whether Ctrl-C ended them early.
+
+    Raises:
+        RunError: The disk is full, or Tune broke off.
+    """
+    recorder = Recorder(plan.space, plan.directory)
+    _reconcile(plan.study, recorder)
+    ended = sum(trial.state.is_finished() for trial in plan.study.get_trials(deepcopy=False))
+    interrupted = False
+    if ended < plan.trials:
+        interrupted = _tune(plan, references, recorder, remaining=plan.trials - ended)
+    return tuple(recorder.records[number] for number in sorted(recorder.records)), interrupted
+
+
+def _reconcile(study: optuna.Study, recorder: Recorder) -> None:
+    """Make study and records agree after a crash: whichever heard of a trial's end tells the other."""
+    for trial in study.get_trials(deepcopy=False):
+        record = recorder.records.get(trial.number + 1)
+        if trial.state.is_finished():
+            if record is not None and record.status == "running":
+                status = _STATUS[trial.state]
+                recorder.settle(record.number, status, _reason(trial, status))
+        elif record is not None and record.status == "failed":
+            study.tell(trial.number, state=TrialState.FAIL)
+        elif record is not None and record.status != "running":
+            record.status = "running"  # it goes on, and ends at once if it is at its end
+
+
+def _reason(trial: FrozenTrial, status: Status) -> str:
+    return str(trial.user_attrs.get("failure", "")) if status == "failed" else ""
+
+
+def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorder, *, remaining: int) -> bool:
+    """Run the remaining trials; return whether Ctrl-C ended them early."""
+    space = plan.space
+    searcher = StudySearcher(space, plan.study, folder=plan.folder, planned=plan.trials, experience=plan.experience)
+    live = LiveTable(recorder, space, plan.trials, plan.console)
+    tuner = tune.Tuner(
+        tune.with_resources(
+            tune.with_parameters(Trial, space=space, stores=dict(references), folder=plan.folder),
+            bundles(space.resources),
+        ),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=_scheduler(space),
+            num_samples=remaining,
+            max_concurrent_trials=min(plan.concurrency, remaining),
+            time_budget_s=space.search.time_budget_s,
+            reuse_actors=True,
+            trial_dirname_creator=_directory_name,
+        ),
+        run_config=tune.RunConfig(
+            name="trials",
+            storage_path=str(plan.directory),
+            callbacks=[recorder, live, TBXLoggerCallback()],
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=space.search.retries),
+            verbose=0,
+        ),
+    )
+    live.start()
+    with interruptible(plan.console) as interruption:
+        try:
+            tuner.fit()
+        except (OSError, TuneError) as error:
+            raise run_error(error, plan.directory) from error
+        finally:
+            live.stop()
+            searcher.close()
+            recorder.close(reason="by Ctrl-C" if interruption.happened else "by the time budget")
+    return interruption.happened
+
+
+def _directory_name(trial: Any) -> str:  # noqa: ANN401 - Tune's own trial
+    """Let Tune's files of a trial, such as TensorBoard's, lie in the trial's folder."""
+    return trial_directory(Path(), trial.config["number"]).name
+
+
+def _scheduler(space: SpaceConfig) -> TrialScheduler:
+    if space.scheduler.name == "none":
+        return FIFOScheduler()
+    varied = space.parameters.get("epochs")
+    epochs = max(extremes(varied)) if varied is not None else space.fixed.epochs
+    return ASHAScheduler(
+        time_attr="epoch",
+        metric=space.fixed.metric,
+        mode=space.fixed.direction,
+        max_t=epochs,
+        grace_period=min(space.scheduler.grace_epochs, epochs),
+        reduction_factor=space.scheduler.reduction_factor,
+    )
