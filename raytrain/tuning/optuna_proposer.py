@@ -48,7 +48,7 @@ class OptunaProposer:
     - `gp`: Gaussian process with expected improvement. A parameter that does not exist is at the middle of its range.
     - `cmaes`: CMA-ES (Hansen 2016), over all numbers; choices are drawn at random. One objective.
     - `nsga2`: NSGA-II (Deb et al. 2002), whose genes are all parameters, expressed or not; its population is a
-      quarter of the trials, between 4 and 50.
+      twelfth of the trials, between 8 and 50.
 
     All but `cmaes` take several objectives, and know constraints as such; for `cmaes` what breaks one is worse than
     all that does not. Failed trials count as bad everywhere: Optuna itself ignores them and would propose where
@@ -64,7 +64,7 @@ class OptunaProposer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = self._algorithm.sampler(space, seed, startup_trials)
-        directions = ["maximize"] * (1 + len(space.search.objectives))
+        directions = [optuna.study.StudyDirection.MAXIMIZE] * (1 + len(space.search.objectives))
         self._study = optuna.create_study(sampler=sampler, directions=directions)
         self._trials: dict[str, optuna.Trial] = {}
         self._failed: list[optuna.Trial] = []
@@ -150,7 +150,7 @@ def _cmaes(_: SpaceConfig, seed: int, __: int) -> optuna.samplers.BaseSampler:
 
 
 def _nsga2(space: SpaceConfig, seed: int, _: int) -> optuna.samplers.BaseSampler:
-    return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(4, min(50, space.search.trials // 4)))
+    return optuna.samplers.NSGAIISampler(seed=seed, population_size=max(8, min(50, space.search.trials // 12)))
 
 
 _ALGORITHMS = {

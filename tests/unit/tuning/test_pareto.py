@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from raytrain.tuning.pareto import Direction, dominates, hypervolume_2d, pareto_front
 
-WAYS = st.lists(st.sampled_from(["min", "max"]), min_size=1, max_size=3)
+MIN_OR_MAX: list[Direction] = ["min", "max"]
+WAYS = st.lists(st.sampled_from(MIN_OR_MAX), min_size=1, max_size=3)
 FEW = st.one_of(st.integers(-3, 3).map(float), st.sampled_from([math.nan, math.inf, -math.inf]))
 """Few different values, so that ties are common."""
 
