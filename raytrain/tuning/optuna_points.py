@@ -8,21 +8,38 @@ from typing import Any
 import optuna
 
 from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
-from raytrain.tuning.space import Point, active_parameters, finite_values
+from raytrain.tuning.distributions import finite_values
+from raytrain.tuning.space import Point, active_parameters, ordered
 
 __all__ = ["distributions_of", "encode_point", "record_point", "suggest_point"]
 
 
-def suggest_point(trial: optuna.Trial, space: SpaceConfig) -> Point:
-    """Return the point that the trial's sampler chooses, parents before what is conditional on them."""
-    return active_parameters(space, lambda name, one: _suggest(trial, name, one))
+def suggest_point(trial: optuna.Trial, space: SpaceConfig, *, with_inactive: bool = False) -> Point:
+    """Return the point that the trial's sampler chooses, parents before what is conditional on them.
+
+    Args:
+        trial: A running trial.
+        space: The sweep.
+        with_inactive: Also have the trial hold a value of each parameter that does not exist in the point.
+    """
+    if not with_inactive:
+        return active_parameters(space, lambda name, one: _suggest(trial, name, one))
+    values = {name: _suggest(trial, name, space.parameters[name]) for name in ordered(space)}
+    return active_parameters(space, lambda name, _: values[name])
 
 
-def record_point(study: optuna.Study, space: SpaceConfig, point: Point) -> optuna.Trial:
-    """Return a new, running trial of the study at `point`."""
+def record_point(study: optuna.Study, space: SpaceConfig, point: Point, *, with_inactive: bool = False) -> optuna.Trial:
+    """Return a new, running trial of the study at `point`.
+
+    Args:
+        study: Where it is recorded; its sampler chooses what the point leaves out.
+        space: The sweep.
+        point: The parameters that exist, and perhaps values of those that do not.
+        with_inactive: Also have the trial hold a value of each parameter that does not exist in the point.
+    """
     study.enqueue_trial({name: _encode(value) for name, value in point.items()})
     trial = study.ask()
-    suggest_point(trial, space)
+    suggest_point(trial, space, with_inactive=with_inactive)
     return trial
 
 
