@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -14,7 +15,7 @@ from optuna.study import StudyDirection
 
 from raytrain.config.space import OBJECTIVES, SpaceConfig
 from raytrain.errors import ConfigError
-from raytrain.tuning.storage import explained, open_storage
+from raytrain.tuning.storage import close_storage, explained, open_storage
 from raytrain.tuning.storage_location import StudyLocation
 
 __all__ = ["continue_study", "create_study", "load_study", "space_differences"]
@@ -34,7 +35,8 @@ def create_study(space: SpaceConfig, location: StudyLocation) -> optuna.Study:
         ConfigError: There is a study of that name already.
         RunError: The storage cannot be used.
     """
-    return _create(space, location, open_storage(location))
+    with _opened(location, writing=True) as storage:
+        return _create(space, location, storage)
 
 
 def load_study(location: StudyLocation, *, writing: bool = False) -> optuna.Study:
@@ -48,8 +50,7 @@ def load_study(location: StudyLocation, *, writing: bool = False) -> optuna.Stud
         ConfigError: There is no such study, or raytrain did not make it.
         RunError: The storage cannot be used.
     """
-    storage = open_storage(location, writing=writing)
-    with explained(location):
+    with _opened(location, writing=writing) as storage:
         study = _found(storage, location)
         if study is None:
             names = ", ".join(sorted(optuna.get_all_study_names(storage))) or "none"
@@ -59,7 +60,7 @@ def load_study(location: StudyLocation, *, writing: bool = False) -> optuna.Stud
                 f"the study '{location.study_name}' in {location} does not say what space it is of: raytrain did "
                 "not make it, or was killed while it did; look at it with optuna-dashboard"
             )
-    return study
+        return study
 
 
 def continue_study(space: SpaceConfig, location: StudyLocation) -> optuna.Study:
@@ -71,8 +72,7 @@ def continue_study(space: SpaceConfig, location: StudyLocation) -> optuna.Study:
         ConfigError: The study has other objectives; a study cannot change them.
         RunError: The storage cannot be used.
     """
-    storage = open_storage(location)
-    with explained(location):
+    with _opened(location, writing=True) as storage:
         study = _found(storage, location)
         if study is None:
             return _create(space, location, storage)
@@ -85,7 +85,7 @@ def continue_study(space: SpaceConfig, location: StudyLocation) -> optuna.Study:
             )
         if unfinished:
             _describe(study, space)
-    return study
+        return study
 
 
 def space_differences(study: optuna.Study, space: SpaceConfig) -> list[str]:
@@ -99,17 +99,27 @@ def space_differences(study: optuna.Study, space: SpaceConfig) -> list[str]:
     ]
 
 
+@contextmanager
+def _opened(location: StudyLocation, *, writing: bool) -> Iterator[BaseStorage]:
+    """Open a storage, explain what fails within, and close it if anything does; otherwise it stays open."""
+    storage = open_storage(location, writing=writing)
+    try:
+        with explained(location):
+            yield storage
+    except BaseException:
+        close_storage(storage)
+        raise
+
+
 def _create(space: SpaceConfig, location: StudyLocation, storage: BaseStorage) -> optuna.Study:
-    with explained(location):
-        try:
-            study = optuna.create_study(
-                study_name=location.study_name, directions=_directions(space), sampler=_never_asked(), storage=storage
-            )
-        except optuna.exceptions.DuplicatedStudyError as error:
-            raise ConfigError(
-                _exists(location, space, optuna.load_study(study_name=location.study_name, storage=storage))
-            ) from error
-        _describe(study, space)
+    name = location.study_name
+    try:
+        study = optuna.create_study(
+            study_name=name, directions=_directions(space), sampler=_never_asked(), storage=storage
+        )
+    except optuna.exceptions.DuplicatedStudyError as error:
+        raise ConfigError(_exists(location, space, optuna.load_study(study_name=name, storage=storage))) from error
+    _describe(study, space)
     return study
 
 

@@ -17,6 +17,7 @@ __all__ = ["connection_options", "server_lock", "server_url"]
 
 _OPTIONS = {
     "connect_timeout": 5,  # s
+    "client_encoding": "utf8",  # else a database in SQL_ASCII answers with bytes
     # A server that vanished without a word is noticed within half a minute rather than two hours.
     "keepalives_idle": 15,  # s
     "keepalives_interval": 5,  # s

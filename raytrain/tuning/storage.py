@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlalchemy
     from optuna.storages import BaseStorage
 
-__all__ = ["close_storage", "explained", "open_storage"]
+__all__ = ["close_storage", "close_study", "explained", "open_storage"]
 
 _SQLITE_WAIT_S = 5
 
@@ -47,13 +47,15 @@ def open_storage(location: StudyLocation, *, writing: bool = True) -> BaseStorag
         )
 
 
-def close_storage(study: optuna.Study) -> None:
+def close_study(study: optuna.Study) -> None:
     """Close the connections that a study holds to a database; one in a journal holds none."""
-    from optuna.storages import RDBStorage
+    close_storage(study._storage)  # noqa: SLF001 - Optuna closes none by itself
 
-    storage = study._storage  # noqa: SLF001 - Optuna closes none by itself
-    backend = getattr(storage, "_backend", storage)
-    if isinstance(backend, RDBStorage):
+
+def close_storage(storage: BaseStorage) -> None:
+    """Close the connections of a storage."""
+    backend = getattr(storage, "_backend", storage)  # what Optuna's cache wraps
+    if isinstance(backend, optuna.storages.RDBStorage):
         backend.remove_session()
         backend.engine.dispose()
 
@@ -144,11 +146,19 @@ def _open_server(location: StudyLocation) -> BaseStorage:
 
 
 def _open_database(url: sqlalchemy.URL, options: dict[str, Any]) -> BaseStorage:
-    from optuna.storages import RDBStorage
-
-    try:
-        return RDBStorage(
-            url.render_as_string(hide_password=False), engine_kwargs={"connect_args": options, "pool_pre_ping": True}
-        )
-    except RuntimeError as error:  # Optuna's check of the tables' version
-        raise ConfigError(f"{masked(str(url))}: {error}") from error
+    storage = optuna.storages.RDBStorage(
+        url.render_as_string(hide_password=False),
+        engine_kwargs={"connect_args": options, "pool_pre_ping": True},
+        skip_compatibility_check=True,  # done below, where the connection can be closed
+    )
+    found, ours = storage.get_current_version(), storage.get_head_version()
+    if found == ours:
+        return storage
+    older = found in storage.get_all_versions()
+    close_storage(storage)
+    theirs = "an older" if older else "a newer"
+    remedy = "optuna storage upgrade --storage URL" if older else "pip install --upgrade optuna"
+    raise ConfigError(
+        f"{masked(str(url))}: its tables are those of {theirs} Optuna ({found}), and Optuna "
+        f"{optuna.__version__} needs {ours}; {remedy}, or choose another --storage"
+    )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from raytrain.engine.manifest import write_json
 from raytrain.errors import ConfigError, RunError
 
 __all__ = ["STORAGE_VARIABLE", "StudyLocation", "locate", "masked", "read_location", "save_location"]
@@ -106,6 +105,8 @@ def save_location(directory: Path, location: StudyLocation) -> None:
     A file of the run is written as such, not with its path: a run's folder may be moved, and a copy of it has a study
     of its own.
     """
+    from raytrain.engine.manifest import write_json
+
     own = {url: storage for storage, url in _of_run(directory.resolve()).items()}
     storage = own.get(location.url, masked(location.url))
     write_json(directory / _FILE, {"storage": storage, "study_name": location.study_name})

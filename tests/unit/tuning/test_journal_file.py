@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import optuna
@@ -148,7 +149,7 @@ def test_a_living_writer_is_waited_for(journal: Path, monkeypatch: pytest.Monkey
         if next(polls) == "released":
             lock.unlink()
 
-    monkeypatch.setattr(journal_file.time, "sleep", poll)
+    monkeypatch.setattr(time, "sleep", poll)
     repair_journal(journal)
     assert next(polls, "all polled") == "all polled"
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import optuna
@@ -68,9 +69,14 @@ def test_a_trial_begins_in_one_operation(
     writes = [name for name in dir(storage) if name.startswith(("set_", "create_", "delete_"))]
     called: list[str] = []
 
-    def counted(name: str) -> Any:
+    def counted(name: str) -> Callable[..., Any]:
         before = getattr(storage, name)
-        return lambda *arguments, **named: [called.append(name), before(*arguments, **named)][1]
+
+        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever it takes
+            called.append(name)
+            return before(*arguments, **named)
+
+        return call
 
     for name in writes:
         monkeypatch.setattr(storage, name, counted(name))
@@ -81,7 +87,7 @@ def test_a_trial_begins_in_one_operation(
 def test_a_point_outside_the_space_is_refused(space: SpaceConfig, study: optuna.Study) -> None:
     with pytest.raises(ValueError, match="transformer"):
         begin_trial(study, space, POINT | {"model.name": "transformer"}, {})
-    with pytest.raises(ValueError, match="2.0"):
+    with pytest.raises(ValueError, match=r"2\.0"):
         begin_trial(study, space, POINT | {"optimizer.lr": 2.0}, {})
     assert study.trials == []
 

@@ -12,7 +12,7 @@ from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
 from raytrain.errors import ConfigError
 from raytrain.tuning.recorded_study import continue_study, create_study, load_study, space_differences
-from raytrain.tuning.storage import close_storage, open_storage
+from raytrain.tuning.storage import close_study, open_storage
 from raytrain.tuning.storage_location import StudyLocation, locate
 
 Remembered = Callable[[optuna.Study], optuna.Study]
@@ -44,7 +44,7 @@ def closing() -> Iterator[Remembered]:
 
     yield remember
     for study in opened:
-        close_storage(study)
+        close_study(study)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_study_of_that_name_is_not_taken_over(location: StudyLocation, closing
 
 def test_a_study_that_is_not_there_is_named_with_those_that_are(location: StudyLocation, closing: Remembered) -> None:
     closing(create_study(make_space(), location))
-    with pytest.raises(ConfigError, match="there is no study 'slow' in .*; studies there: quick"):
+    with pytest.raises(ConfigError, match=r"there is no study 'slow' in .*; studies there: quick"):
         load_study(StudyLocation(location.url, "slow"))
 
 
@@ -121,9 +121,10 @@ def test_a_kill_while_the_study_was_made_loses_nothing(
     def die(*_: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(optuna.Study, last, die)
-        create_study(make_space(), location)
+        with pytest.raises(Killed):
+            create_study(make_space(), location)
     closing(continue_study(make_space(), location))
     assert space_differences(closing(load_study(location)), make_space()) == []
 

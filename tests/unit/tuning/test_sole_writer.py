@@ -50,5 +50,5 @@ def test_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_sweep_is_its_own(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="^the sweep's$"), sole_writer(locate("journal", tmp_path, "quick")):
+    with pytest.raises(OSError, match=r"^the sweep's$"), sole_writer(locate("journal", tmp_path, "quick")):
         raise OSError("the sweep's")

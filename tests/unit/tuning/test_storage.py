@@ -15,7 +15,7 @@ from optuna.study import StudyDirection
 
 from raytrain.errors import ConfigError, RunError
 from raytrain.tuning import storage
-from raytrain.tuning.storage import close_storage, explained, open_storage
+from raytrain.tuning.storage import close_study, explained, open_storage
 from raytrain.tuning.storage_location import StudyLocation, locate
 
 NOBODY = 65534
@@ -26,7 +26,7 @@ def written(location: StudyLocation) -> Path:
     """Make a storage with one study of one trial, and return its file."""
     study = optuna.create_study(study_name=location.study_name, storage=open_storage(location))
     study.tell(study.ask(), 0.5)
-    close_storage(study)
+    close_study(study)
     assert location.path
     return location.path
 
@@ -56,7 +56,7 @@ def test_a_storage_is_made_and_opened_again(kind: str, tmp_path: Path) -> None:
         assert isinstance(opened, JournalStorage if kind == "journal" else RDBStorage)
         study = optuna.load_study(study_name="quick", storage=opened)
         assert [trial.value for trial in study.trials] == [0.5]
-        close_storage(study)
+        close_study(study)
 
 
 @FILES
@@ -101,7 +101,7 @@ def test_a_read_only_file_is_read_and_not_written(kind: str, unprivileged: Path)
         open_storage(location)
     study = optuna.load_study(study_name="quick", storage=open_storage(location, writing=False))
     assert len(study.trials) == 1
-    close_storage(study)
+    close_study(study)
 
 
 def test_a_locked_file_is_refused_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,12 +117,19 @@ def test_a_locked_file_is_refused_in_time(tmp_path: Path, monkeypatch: pytest.Mo
     open_storage(location)
 
 
-def test_newer_tables_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        ("v99.0.0.a", r"a newer Optuna \(v99\.0\.0\.a\), .*; pip install --upgrade optuna, or"),
+        ("v2.6.0.a", r"an older Optuna \(v2\.6\.0\.a\), .*; optuna storage upgrade --storage URL, or"),
+    ],
+)
+def test_tables_of_another_version_are_refused(version: str, message: str, tmp_path: Path) -> None:
     location = locate("sqlite", tmp_path, "quick")
     with sqlite3.connect(written(location)) as database:
-        database.execute("UPDATE alembic_version SET version_num = 'v99.0.0.a'")
+        database.execute("UPDATE alembic_version SET version_num = ?", (version,))
     database.close()
-    with pytest.raises(ConfigError, match=r"study\.db: .*Optuna|study\.db: The runtime optuna version"):
+    with pytest.raises(ConfigError, match=rf"study\.db: its tables are those of {message}"):
         open_storage(location)
 
 
@@ -159,7 +166,7 @@ def test_what_fails_during_a_sweep_is_explained(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(RunError, match=r"study\.db: no such table: trial_user_attributes"), explained(location):
         trial.set_user_attr("host", "here")
-    close_storage(study)
+    close_study(study)
     with pytest.raises(RunError, match="No space left on device; free some space"), explained(location):
         raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(KeyError), explained(location):
@@ -171,5 +178,5 @@ def test_nobody_is_told_what_optuna_logs(kind: str, tmp_path: Path, capfd: pytes
     optuna.logging.set_verbosity(optuna.logging.INFO)
     opened = open_storage(locate(kind, tmp_path, "quick"))
     study = optuna.create_study(directions=[StudyDirection.MAXIMIZE], storage=opened)
-    close_storage(study)
+    close_study(study)
     assert capfd.readouterr() == ("", "")
