@@ -58,8 +58,8 @@ def begun_settings(directory: Path) -> dict[str, Any]:
     missing = [name for name in (SPACE_FILE, "manifest.json") if not (directory / name).is_file()]
     if missing:
         raise ConfigError(
-            f"--resume {directory}: no sweep began there, for it has no {' and no '.join(missing)}; name the folder that "
-            "`raytrain tune` told, such as runs/quick-20260101-120000"
+            f"--resume {directory}: no sweep began there, for it has no {' and no '.join(missing)}; name the folder "
+            "that `raytrain tune` told, such as runs/quick-20260101-120000"
         )
     return load_yaml(directory / SPACE_FILE)
 

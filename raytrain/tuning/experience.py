@@ -1,4 +1,4 @@
-"""What earlier sweeps learned, for one that starts warm: their points that lie in its space, and what became of them."""
+"""What earlier sweeps learned, for one that starts warm: points that lie in its space, and what became of them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raytrain.config.space import OBJECTIVES, Distribution, LogUniform, SpaceConfig, Uniform
+from raytrain.config.space import OBJECTIVES, Distribution, SpaceConfig
 from raytrain.errors import ConfigError
 from raytrain.tuning.continuation import begun_space
+from raytrain.tuning.distributions import contains
 from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.records import EVENTS_FILE, TrialRecord, records_of
-from raytrain.tuning.space import Point, active_parameters, finite_values
+from raytrain.tuning.space import Point, active_parameters
 
 __all__ = ["experience_of", "point_in"]
 
@@ -59,11 +60,7 @@ def point_in(space: SpaceConfig, values: Mapping[str, Any]) -> Point | None:
 
 
 def _checked(one: Distribution, value: Any) -> Any:  # noqa: ANN401 - any value
-    if isinstance(one, Uniform | LogUniform):
-        inside = isinstance(value, int | float) and one.low <= value <= one.high
-    else:
-        inside = value in (finite_values(one) or [])
-    if not inside:
+    if not contains(one, value):
         raise ValueError(value)
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from time import perf_counter
 
 import torch
@@ -22,7 +22,7 @@ MODEL_FACTS = frozenset({"model/parameters", "model/flops", "model/latency_ms"})
 _ROUNDS = 21
 
 
-def model_facts(training: Training, wanted: Set[str]) -> dict[str, float]:
+def model_facts(training: Training, wanted: AbstractSet[str]) -> dict[str, float]:
     """Return the wanted facts of a run's model.
 
     Args:
@@ -45,7 +45,7 @@ def model_facts(training: Training, wanted: Set[str]) -> dict[str, float]:
 
 @torch.inference_mode()
 def latency_s(model: nn.Module, inputs: Inputs, *, rounds: int) -> float:
-    """Return the median seconds that a copy of `model` takes for `inputs` on one CPU thread, after a round to warm up."""
+    """Return the median seconds that a copy of `model` takes for `inputs` on one CPU thread, after one to warm up."""
     threads, timed = torch.get_num_threads(), copy.deepcopy(model).cpu().eval()
     torch.set_num_threads(1)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -159,12 +159,17 @@ def _add(record: TrialRecord, row: dict[str, float], metric: str, folder: Path) 
 class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
     """Keeps a record of every trial in memory, and each event as a line of `events.jsonl`, flushed.
 
+    Attributes:
+        goes_on: Whether the trial of a number, from 0, is begun again after its process died.
+
     Args:
         space: The sweep.
         directory: The sweep's folder; the events of an earlier session there are gone on from.
+        goes_on: Whether the trial of a number, from 0, is begun again after its process died.
     """
 
     def __init__(self, space: SpaceConfig, directory: Path) -> None:
+        self.goes_on: Callable[[int], bool] = _never
         self.metric = space.fixed.metric
         self._space = space
         self._path = directory / EVENTS_FILE
@@ -180,7 +185,7 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open file out of what Tune writes down of its callbacks."""
-        return self.__dict__ | {"_log": None}
+        return self.__dict__ | {"_log": None, "goes_on": _never}
 
     def of(self, trial: TuneTrial) -> TrialRecord:
         """Return the record of one of Tune's trials."""
@@ -228,10 +233,12 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         self._end(self.of(trial), "by the time budget" if late else "by the scheduler")
 
     def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        """Close the record of a trial whose process died more often than it is begun again."""
+        """Close the record of a trial whose process died, unless it is begun again."""
         if int(trial.config["number"]) + 1 not in self.records:
             self.on_trial_start(iteration, trials, trial)
         record = self.of(trial)
+        if self.goes_on(record.number - 1):
+            return
         record.status, record.reason = "failed", _reason(trial)
         self._write_end(record)
 
@@ -273,6 +280,10 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
             self._log = self._path.open("a", encoding="utf-8")
         self._log.write(json.dumps(finite(event), allow_nan=False) + "\n")
         self._log.flush()
+
+
+def _never(number: int) -> bool:  # noqa: ARG001 - of any trial
+    return False
 
 
 def _cut_partial_line(path: Path) -> None:

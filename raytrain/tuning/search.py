@@ -15,12 +15,12 @@ from ray.tune.logger import TBXLoggerCallback
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from raytrain.config.space import SpaceConfig
+from raytrain.tuning.distributions import extremes
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.live import LiveTable
 from raytrain.tuning.plan import Plan
 from raytrain.tuning.records import Recorder, Status, TrialRecord
 from raytrain.tuning.searcher import StudySearcher
-from raytrain.tuning.space import extremes
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.trial_files import trial_directory
 
@@ -39,12 +39,13 @@ def run_trials(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> tuple[tup
     Raises:
         RunError: The disk is full, or Tune broke off.
     """
-    recorder = Recorder(plan.space, plan.directory)
+    space = plan.space
+    recorder = Recorder(space, plan.directory)
     _reconcile(plan.study, recorder)
     ended = sum(trial.state.is_finished() for trial in plan.study.get_trials(deepcopy=False))
-    interrupted = False
-    if ended < plan.trials:
-        interrupted = _tune(plan, references, recorder, remaining=plan.trials - ended)
+    searcher = StudySearcher(space, plan.study, folder=plan.folder, planned=plan.trials, experience=plan.experience)
+    recorder.goes_on = searcher.goes_on
+    interrupted = ended < plan.trials and _tune(plan, references, searcher, recorder)
     return tuple(recorder.records[number] for number in sorted(recorder.records)), interrupted
 
 
@@ -66,10 +67,9 @@ def _reason(trial: FrozenTrial, status: Status) -> str:
     return str(trial.user_attrs.get("failure", "")) if status == "failed" else ""
 
 
-def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorder, *, remaining: int) -> bool:
+def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], searcher: StudySearcher, recorder: Recorder) -> bool:
     """Run the remaining trials; return whether Ctrl-C ended them early."""
     space = plan.space
-    searcher = StudySearcher(space, plan.study, folder=plan.folder, planned=plan.trials, experience=plan.experience)
     live = LiveTable(recorder, space, plan.trials, plan.console)
     tuner = tune.Tuner(
         tune.with_resources(
@@ -79,8 +79,8 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorde
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=_scheduler(space),
-            num_samples=remaining,
-            max_concurrent_trials=min(plan.concurrency, remaining),
+            num_samples=-1,  # the searcher knows when all are done
+            max_concurrent_trials=min(plan.concurrency, plan.trials),
             time_budget_s=space.search.time_budget_s,
             reuse_actors=True,
             trial_dirname_creator=_directory_name,
@@ -90,7 +90,7 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorde
             storage_path=str(plan.directory),
             callbacks=[recorder, live, TBXLoggerCallback()],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=space.search.retries),
+            failure_config=tune.FailureConfig(max_failures=0),  # the searcher begins them again
             verbose=0,
         ),
     )

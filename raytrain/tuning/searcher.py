@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from ray.tune.search import Searcher
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.space import OBJECTIVES, SpaceConfig
 from raytrain.engine.checkpoint import BEST
+from raytrain.tuning.optuna_points import begin_trial
 from raytrain.tuning.proposers import Outcome, RandomProposer, create_proposer
+from raytrain.tuning.recorded_trials import reopen_trial, report_value
 from raytrain.tuning.records import violation
 from raytrain.tuning.space import Point, count_points
-from raytrain.tuning.storage import begin_trial, reopen_trial
 from raytrain.tuning.trial_files import trial_directory
 
 __all__ = ["StudySearcher", "outcome_of"]
@@ -59,33 +60,33 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._measures = (space.fixed.metric, *space.search.objectives)
         known = study.get_trials(deepcopy=False)
         self._begun = len(known)
-        self._proposer = create_proposer(space)
+        self._proposer = create_proposer(space, known=len(known))
         self._chance = RandomProposer(space, seed=space.search.seed + len(known))
         self._points = count_points(space, at_most=planned)
         self._tried = {_key(trial.user_attrs["point"]) for trial in known}
-        self._unfinished = deque(trial for trial in known if not trial.state.is_finished())
-        self._trials: dict[str, optuna.Trial] = {}
+        self._unfinished = deque(trial.number for trial in known if not trial.state.is_finished())
+        self._deaths: Counter[int] = Counter()
+        self._trials: dict[str, optuna.trial.Trial] = {}
         self._best: dict[str, dict[str, float]] = {}
         self._epochs: dict[str, int] = {}
-        self._reported: dict[str, set[int]] = {}
         for point, outcome in experience:
             self._proposer.learn(point, outcome)
         for trial in known:
             if trial.state.is_finished():
                 self._proposer.learn(trial.user_attrs["point"], outcome_of(trial, space))
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next point as a trial configuration, or `FINISHED` when there is none left."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next point as a trial configuration, `FINISHED` when none is left, None to be asked again."""
         if self._unfinished:
-            trial = self._unfinished.popleft()
-            point = trial.user_attrs["point"]
+            trial = reopen_trial(self._study, self._unfinished.popleft())
+            point: Point = trial.user_attrs["point"]
             self._proposer.running(trial_id, point)
-            self._trials[trial_id] = reopen_trial(self._study, trial.number)
-            self._reported[trial_id] = set(trial.intermediate_values)
+            self._trials[trial_id] = trial
             return {"point": point, "number": trial.number}
         proposed = self._next(trial_id)
         if proposed is None:
-            return str(Searcher.FINISHED)
+            # One that runs may have to be begun again, and Tune asks nobody who has said that he has finished.
+            return None if self._trials else str(Searcher.FINISHED)
         self._tried.add(_key(proposed))
         directory = trial_directory(self._folder, self._begun)
         attributes = {
@@ -108,9 +109,22 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._report(trial_id, int(result["epoch"]), result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Give the trial its terminal state: COMPLETE or PRUNED with its best value, or FAIL with the reason."""
+        """Give the trial its terminal state: COMPLETE or PRUNED with its best value, or FAIL with the reason.
+
+        One whose process or machine died is begun again, `search.retries` times at most. Tune would do that itself, but
+        not for a process that dies between two trials.
+        """
         if trial_id not in self._trials:
             return
+        number = self._trials[trial_id].number
+        if error:
+            self._deaths[number] += 1
+            if self.goes_on(number):
+                self._proposer.withdraw(trial_id)
+                self._unfinished.appendleft(number)
+                for known in (self._trials, self._best, self._epochs):
+                    known.pop(trial_id, None)
+                return
         if result is not None and not error:
             self.on_trial_result(trial_id, result)
         trial, best = self._trials.pop(trial_id), self._best.pop(trial_id, None)
@@ -123,7 +137,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
             return
         finished = result is not None and bool(result.get("finished"))
         values = [best[name] for name in self._measures]
-        violations = [violation(bound, best[name]) for name, bound in self._space.search.constraints.items()]
+        bounds = self._space.search.constraints
+        violations = [violation(bound, best.get(name, math.nan)) for name, bound in bounds.items()]
         if violations:
             trial.set_user_attr("violations", violations)
         if finished:
@@ -134,11 +149,23 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         outcome = Outcome(_signed(self._space, values), None if finished else epochs, tuple(violations))
         self._proposer.observe(trial_id, outcome)
 
+    def goes_on(self, number: int) -> bool:
+        """Whether a trial, numbered from 0, whose process died is begun again."""
+        return self._deaths[number] <= self._space.search.retries
+
     def close(self) -> None:
         """Leave no trial RUNNING: those that an interruption cut off become PRUNED, or FAIL before any epoch."""
-        for trial_id in list(self._trials):
-            self._trials[trial_id].set_user_attr("interrupted", value=True)
+        for number in self._unfinished:
+            self._trials[f"not begun {number}"] = reopen_trial(self._study, number)
+        self._unfinished.clear()
+        for trial_id, trial in list(self._trials.items()):
+            trial.set_user_attr("interrupted", value=True)
+            self._recall(trial_id, self._study.trials[trial.number].intermediate_values)
             self.on_trial_complete(trial_id)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave all out of what Tune writes down of its searcher: the study remembers, and knows a password."""
+        return {}
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: the study already holds every trial."""
@@ -169,24 +196,30 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._epochs[trial_id] = epoch
         if not math.isfinite(value):
             return
-        if len(self._measures) == 1 and epoch not in self._reported.get(trial_id, ()):
-            trial.report(value, step=epoch)  # Optuna keeps no curves of several objectives
+        report_value(trial, epoch, value)
         best = self._best.get(trial_id)
         if improves(value, None if best is None else best[self.metric], mode=self._space.fixed.direction):
             wanted = {*self._measures, *self._space.search.constraints}
             self._best[trial_id] = {name: float(result.get(name, math.nan)) for name in wanted}
+
+    def _recall(self, trial_id: str, values: Mapping[int, float]) -> None:
+        """Take the best epoch of an earlier session for a trial that this one heard nothing of."""
+        if values and trial_id not in self._best:
+            better = max if self._space.fixed.direction == "max" else min
+            self._best[trial_id] = {self.metric: better(values.values())}
+            self._epochs[trial_id] = max(values)
 
     def _failure(
         self, result: dict[str, Any] | None, epochs: int, best: dict[str, float] | None, *, error: bool
     ) -> str | None:
         """Return why a trial failed; None where it did not."""
         if error:
-            return f"its process or machine died, more than the {self._space.search.retries} times it is begun again"
+            return f"its process or machine died {1 + self._space.search.retries} times (search.retries)"
         if result is not None and "failed" in result:
             return str(result["failed"])
         if best is None:
             return f"{self.metric} was never a finite number" if epochs else "it ended before its first epoch"
-        missing = [name for name in self._measures if not math.isfinite(best[name])]
+        missing = [name for name in self._measures if not math.isfinite(best.get(name, math.nan))]
         return f"{', '.join(missing)} is not a finite number" if missing else None
 
 

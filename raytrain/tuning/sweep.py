@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import ray
 from rich.console import Console
 
@@ -20,16 +23,19 @@ from raytrain.data.store import store_key
 from raytrain.distributed.cluster import connect
 from raytrain.engine.manifest import record_resume, write_manifest
 from raytrain.engine.run_directory import claimed, create_run_directory
-from raytrain.errors import DataError, RunError
+from raytrain.errors import DataError, RaytrainError, RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
 from raytrain.tuning.continuation import Continuation, changed_data, continued, save_space
 from raytrain.tuning.experience import experience_of
 from raytrain.tuning.plan import Plan, planned_trials
+from raytrain.tuning.recorded_study import continue_study, create_study
 from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.search import run_trials
+from raytrain.tuning.sole_writer import sole_writer
 from raytrain.tuning.space import check_space, check_teachers
-from raytrain.tuning.storage import create_study, load_study, locate
+from raytrain.tuning.storage import close_study
+from raytrain.tuning.storage_location import StudyLocation, locate, masked, read_location, save_location
 from raytrain.tuning.trial import bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
 from raytrain.tuning.verdict import judge_best
@@ -96,20 +102,40 @@ def run_sweep(
     with ExitStack() as stack:
         cluster = stack.enter_context(connect(address))
         concurrency = cluster.concurrent(bundles(space.resources).bundles[0], space.resources.workers_per_trial)
-        text = shlex.join(command) or f"raytrain tune {space.name}"
+        text = masked(shlex.join(command)) or f"raytrain tune {space.name}"
         if resume is None:
+            data = {"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)}
             directory = create_run_directory(runs_dir, name=name, default=space.name)
             stack.enter_context(claimed(directory))
-            study = create_study(space, locate(storage, directory, name=directory.name))
-            data = {"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)}
+            location = locate(storage, directory, directory.name)
+            study = _recorded(stack, location, partial(_created, space, directory))
             _begin(space, directory, data=data | {"leaky": split.leaky}, command=text)
         else:
             directory = resume.directory.resolve()
             stack.enter_context(claimed(directory))
+            location = read_location(directory, storage)
+            study = _recorded(stack, location, partial(continue_study, space))
             _go_on(space, resume, changes=changes, digest=digest, command=text)
-            study = load_study(locate(storage, directory, name=directory.name))
+        save_location(directory, location)
         plan = Plan(space, directory, study, experience, split, stores, configs, cluster, concurrency, console)
         return _run(plan, command=text, started=started)
+
+
+def _recorded(stack: ExitStack, location: StudyLocation, find: Callable[[StudyLocation], optuna.Study]) -> optuna.Study:
+    """Return the study that records the sweep, held by this process and closed with `stack`."""
+    stack.enter_context(sole_writer(location))
+    study = find(location)
+    stack.callback(close_study, study)
+    return study
+
+
+def _created(space: SpaceConfig, directory: Path, location: StudyLocation) -> optuna.Study:
+    """Return a new study; take the run's folder away again where its storage cannot be used."""
+    try:
+        return create_study(space, location)
+    except RaytrainError:
+        shutil.rmtree(directory)
+        raise
 
 
 def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command: str) -> None:

@@ -14,9 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
+from raytrain.tuning.recorded_study import create_study, load_study
 from raytrain.tuning.searcher import StudySearcher
 from raytrain.tuning.space import Point, grid_points, is_active
-from raytrain.tuning.storage import StudyLocation, create_study, load_study
+from raytrain.tuning.storage_location import StudyLocation
 
 CONTINUOUS: dict[str, Any] = {
     "optimizer.lr": {"type": "loguniform", "low": 1e-4, "high": 1.0},
@@ -39,12 +40,13 @@ def make_space(
     metric: str = "val/macro_f1",
     trials: int = 16,
     seed: int = 0,
+    retries: int = 0,
 ) -> SpaceConfig:
     settings = {
         "name": "trying",
         "fixed": {"metric": metric},
         "parameters": parameters,
-        "search": {"algorithm": algorithm, "trials": trials, "seed": seed},
+        "search": {"algorithm": algorithm, "trials": trials, "seed": seed, "retries": retries},
     }
     return validate(SpaceConfig, settings, where="search space")
 
@@ -66,7 +68,7 @@ class Sweep:
 
     def reopen(self) -> None:
         """Go on in another process, which knows no more than the study."""
-        self.study = load_study(self.location)
+        self.study = load_study(self.location, writing=True)
         self.searcher = self._searcher()
 
     def start(self) -> tuple[str, Point]:
@@ -143,7 +145,25 @@ def test_an_error_fails_the_trial_whatever_it_reached(sweep: Sweep) -> None:
     sweep.searcher.on_trial_complete(trial_id, error=True)
     trial = sweep.of(trial_id)
     assert trial.state is TrialState.FAIL
-    assert "its process or machine died, more than the 2 times" in trial.user_attrs["failure"]
+    assert trial.user_attrs["failure"] == "its process or machine died 1 times (search.retries)"
+
+
+def test_a_trial_whose_process_died_is_begun_again(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    sweep = make_sweep(make_space(CONTINUOUS, trials=1, retries=2))
+    trial_id, point = sweep.start()
+    sweep.searcher.on_trial_result(trial_id, sweep.result(1, 0.5))
+    for _ in range(2):
+        sweep.searcher.on_trial_complete(trial_id, error=True)
+        assert sweep.of(trial_id).state is TrialState.RUNNING
+        again_id, again = sweep.start()
+        assert again == point
+        assert sweep.of(again_id).number == 0
+        trial_id = again_id
+    assert sweep.searcher.suggest("another") is None, "there may be more to begin again"
+    sweep.searcher.on_trial_complete(trial_id, error=True)
+    assert sweep.of(trial_id).user_attrs["failure"] == "its process or machine died 3 times (search.retries)"
+    assert sweep.searcher.suggest("another") == "FINISHED"
+    assert len(sweep.study.trials) == 1
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -338,7 +358,7 @@ def test_another_process_goes_on_where_the_study_stands(
     for value in (0.3, 0.6, 0.9):
         trial_id, _ = sweep.start()
         sweep.run(trial_id, [value, value / 2], finished=value != 0.6)
-    (cut_id, cut), (unheard_id, unheard) = sweep.start(), sweep.start()
+    (cut_id, cut), (_, unheard) = sweep.start(), sweep.start()
     sweep.searcher.on_trial_result(cut_id, sweep.result(1, 0.4))
     sweep.reopen()
 
