@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -116,12 +117,16 @@ def drivers() -> Iterator[Drivers]:
     started.close()
 
 
-def alive(process: int) -> bool:
+def gone(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
-        return False
-    return True
+        return True
+    return False
+
+
+def told_or_over(directory: Path, due: int, driver: int) -> bool:
+    return len(epochs_told(directory)) >= due or gone(driver)
 
 
 def test_drivers_are_killed(cluster: None, drivers: Drivers, tmp_path: Path) -> None:
@@ -136,14 +141,12 @@ def test_drivers_are_killed(cluster: None, drivers: Drivers, tmp_path: Path) -> 
             if kills < DRIVER_KILLS:
                 # Before the first epoch of this driver, or after a few; the processes of trials may write meanwhile.
                 due, delay = before + chance.randrange(6), chance.uniform(0.0, 0.1)
-                wait_until(
-                    lambda due=due, process=process, at=directory: len(epochs_told(at)) >= due or not alive(process)
-                )  # type: ignore[misc]
+                wait_until(partial(told_or_over, directory, due, process))
                 time.sleep(delay)
-                if alive(process):
+                if not gone(process):
                     os.kill(process, signal.SIGKILL)
                     kills += 1
-            wait_until(lambda process=process: not alive(process))  # type: ignore[misc]
+            wait_until(partial(gone, process))
         check_nothing_is_lost(load_result(directory))
     assert sweeps >= 1
 
@@ -160,7 +163,7 @@ def test_processes_of_trials_are_killed(cluster: None, tmp_path: Path) -> None:
                 pass
             over.wait(chance.uniform(0.0, 0.05))
             process = told[-1]["pid"] if told else None
-            if process is not None and process not in killed and alive(process):
+            if process is not None and process not in killed and not gone(process):
                 os.kill(process, signal.SIGKILL)
                 killed.append(process)
 
@@ -178,7 +181,7 @@ def test_processes_of_trials_are_killed(cluster: None, tmp_path: Path) -> None:
 def test_machines_are_killed(drivers: Drivers, tmp_path: Path) -> None:
     directory = tmp_path / "sweep"
     process = drivers.start(directory=str(directory), machine_kills=MACHINE_KILLS)
-    wait_until(lambda: not alive(process), timeout_s=280)
+    wait_until(partial(gone, process), timeout_s=280)
     assert int((tmp_path / "kills").read_text()) == MACHINE_KILLS, (tmp_path / "driver.log").read_text()
     check_nothing_is_lost(load_result(directory))
 

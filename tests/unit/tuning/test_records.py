@@ -58,7 +58,7 @@ class Story:
 
     def start(self, trial: FakeTrial) -> TrialRecord:
         self.recorder.on_trial_start(0, [], trial)
-        return self.recorder.of(trial)  # type: ignore[arg-type]
+        return self.recorder.of(trial)
 
     def report(self, trial: FakeTrial, *, epoch: int, value: float, finished: bool = False, reason: str = "") -> None:
         self.recorder.on_trial_result(0, [], trial, result(epoch, value, finished=finished, reason=reason))

@@ -364,11 +364,12 @@ def test_another_process_goes_on_where_the_study_stands(
 
     again = [sweep.start() for _ in range(6)]
     assert [point for _, point in again[:2]] == [cut, unheard], "those that were running come first, in order"
-    assert sweep.searcher.suggest("too many") == "FINISHED"
+    assert sweep.searcher.suggest("too many") is None
     first = again[0][0]
     sweep.searcher.on_trial_result(first, sweep.result(2, 0.7) | {"earlier": json.dumps([{sweep.metric: 0.4}])})
     for trial_id, _ in again:
         sweep.run(trial_id, [0.1, 0.2, 0.8], finished=True)
+    assert sweep.searcher.suggest("too many") == "FINISHED"
     assert sweep.of(first).intermediate_values == {1: 0.4, 2: 0.7, 3: 0.8}
     states = [trial.state for trial in sweep.study.trials]
     assert states == [TrialState.COMPLETE, TrialState.PRUNED] + [TrialState.COMPLETE] * 7
@@ -418,3 +419,14 @@ def test_several_objectives_and_constraints(make_sweep: Callable[[SpaceConfig], 
     assert [direction.name for direction in sweep.study.directions] == ["MAXIMIZE", "MINIMIZE"]
     sweep.run(unmeasured, [0.5], finished=True)
     assert sweep.of(unmeasured).user_attrs["failure"] == "model/parameters is not a finite number"
+
+
+def test_an_interruption_keeps_what_earlier_sessions_reached(sweep: Sweep) -> None:
+    (going, _), (waiting, _), (begun, _) = sweep.start(), sweep.start(), sweep.start()
+    for trial_id, value in ((going, 0.8), (waiting, 0.6)):
+        sweep.searcher.on_trial_result(trial_id, sweep.result(1, value))
+    sweep.reopen()
+    sweep.start()  # the first one goes on, and its new process has told nothing yet
+    sweep.searcher.close()
+    assert [trial.state.name for trial in sweep.study.trials] == ["PRUNED", "PRUNED", "FAIL"]
+    assert [sweep.of(trial_id).user_attrs.get("best") for trial_id in (going, waiting, begun)] == [[0.8], [0.6], None]
