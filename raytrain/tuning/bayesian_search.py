@@ -7,7 +7,8 @@ import optuna
 
 from raytrain.errors import ConfigError
 from raytrain.tuning.default_spaces import default_space
-from raytrain.tuning.parameter_space import ParameterGrids, labelled_space, sample_labelled
+from raytrain.tuning.labelled_space import sample_labelled
+from raytrain.tuning.parameter_space import ParameterGrids, labelled_space
 from raytrain.tuning.search_optimizer import SearchOptimizer, SearchTask
 from raytrain.tuning.search_study import StudyCandidates, StudyStorage, open_study, search_signature
 from raytrain.tuning.searched_model import check_candidates

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any
 
 from ray import tune
 from ray.tune.error import TuneError
@@ -15,68 +15,14 @@ from rich.console import Console
 
 from raytrain.distributed.cluster import Cluster
 from raytrain.errors import ConfigError
-from raytrain.tuning.cross_validation import CrossValidation, FoldScore
+from raytrain.tuning.candidates import Candidates
+from raytrain.tuning.cross_validation import CrossValidation
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.judging import Candidate, Judging
-from raytrain.tuning.parameter_space import distinct
-from raytrain.tuning.space import Point
 
-__all__ = ["Candidates", "FixedCandidates", "Judged", "SearchResources", "judge_candidates"]
-
-Judged: TypeAlias = tuple[Point, Sequence[FoldScore]]
-"""Parameters, and how the estimator did with them on each fold."""
+__all__ = ["SearchResources", "judge_candidates"]
 
 _RETRIES = 2  # of a process that died; what an estimator raises is a result
-
-
-class Candidates(Protocol):
-    """Where candidates come from, and who keeps how they did."""
-
-    @property
-    def limit(self) -> int:
-        """How many may be proposed at most."""
-        ...
-
-    def propose(self) -> Candidate | None:
-        """Return the next candidate, None when there is none left."""
-        ...
-
-    def observe(self, candidate: Candidate, folds: Sequence[FoldScore]) -> None:
-        """Learn how a candidate did."""
-        ...
-
-    def gathered(self, unjudged: Sequence[FoldScore]) -> list[Judged]:
-        """Return every candidate in order with its scores, `unjudged` where there are none."""
-        ...
-
-
-class FixedCandidates:
-    """Candidates that are known from the start, in order; equal ones are judged once."""
-
-    def __init__(self, parameters: Sequence[Point]) -> None:
-        self._distinct, self._order = distinct(parameters)
-        self._next = 0
-        self._scores: dict[int, Sequence[FoldScore]] = {}
-
-    @property
-    def limit(self) -> int:
-        """How many are to be judged."""
-        return len(self._distinct)
-
-    def propose(self) -> Candidate | None:
-        """Return the next candidate."""
-        if self._next == len(self._distinct):
-            return None
-        self._next += 1
-        return Candidate(self._next - 1, self._distinct[self._next - 1])
-
-    def observe(self, candidate: Candidate, folds: Sequence[FoldScore]) -> None:
-        """Keep how it did; nothing follows from it for the others."""
-        self._scores[candidate.number] = folds
-
-    def gathered(self, unjudged: Sequence[FoldScore]) -> list[Judged]:
-        """Return all candidates, those that were given twice twice."""
-        return [(self._distinct[number], self._scores.get(number, unjudged)) for number in self._order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +51,9 @@ class SearchResources:
             ConfigError: An amount is not positive.
         """
         if self.cpus <= 0 or self.gpus < 0:
-            raise ConfigError(f"a trial needs cpus_per_trial > 0 and gpus_per_trial >= 0, got {self.cpus:g}, {self.gpus:g}")
+            raise ConfigError(
+                f"a trial needs cpus_per_trial > 0 and gpus_per_trial >= 0, got {self.cpus:g}, {self.gpus:g}"
+            )
         if self.most is not None and self.most < 1:
             raise ConfigError(f"max_concurrent_trials must be at least 1, got {self.most}")
 
@@ -168,6 +116,7 @@ class _CandidateSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._running: dict[str, Candidate] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """Return the next candidate as a trial's configuration."""
         candidate = self._candidates.propose()
         if candidate is None:
             return str(Searcher.FINISHED)
@@ -177,7 +126,13 @@ class _CandidateSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Wait for the end: a trial has one result."""
 
-    def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(
+        self,
+        trial_id: str,
+        result: Mapping[str, Any] | None = None,
+        error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
+    ) -> None:
+        """Pass on the scores of a candidate."""
         # Of one that failed, the reason is known when all trials have ended: see `failed`.
         if trial_id in self._running and not error and result is not None and "folds" in result:
             self._candidates.observe(self._running.pop(trial_id), result["folds"])

@@ -36,7 +36,11 @@ _LEARNING_RATES = [1e-3, 3e-3, 1e-2]
 DEFAULT_SPACES: Mapping[str, Space] = {
     "cnn1d": {**_KERNELS, "model.pooling": _one_of("average", "max", "both")},
     "cnn2d": {**_CONVOLUTIONS, "model.depth": _int(2, 4)},
-    "cnn_lstm": {**_CONVOLUTIONS, "model.hidden": _one_of(32, 64, 128), "model.bidirectional": _one_of(False, True)},
+    "cnn_lstm": {
+        **_CONVOLUTIONS,
+        "model.hidden": _one_of(32, 64, 128),
+        "model.bidirectional": {"type": "choice", "values": [False, True]},
+    },
     "multi_scale_cnn": {**_CONVOLUTIONS, "model.scales": _int(2, 4), "model.kernel_size": _one_of(5, 9, 17)},
     "multi_view": {**_CONVOLUTIONS, "model.depth": _int(2, 4)},
     "patch_transformer": {
@@ -59,7 +63,7 @@ DEFAULT_SPACES: Mapping[str, Space] = {
         "max_depth": _one_of(None, 8, 16, 32),
         "min_samples_leaf": {"type": "int", "low": 1, "high": 16, "log": True},
     },
-    # C. Hsu, C. Chang, C. Lin, "A practical guide to support vector classification", 2003: C and gamma on powers of two.
+    # C. Hsu, C. Chang, C. Lin, "A practical guide to support vector classification", 2003: C and gamma.
     "svm": {
         "kernel": _one_of("rbf", "linear"),
         "C": _log(2.0**-5, 2.0**15),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from raytrain.tuning.candidate_search import FixedCandidates
+from raytrain.tuning.candidates import FixedCandidates
 from raytrain.tuning.default_spaces import default_grid
 from raytrain.tuning.parameter_space import ParameterGrids, enumerate_candidates
 from raytrain.tuning.search_optimizer import SearchOptimizer, SearchTask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import joblib
@@ -10,21 +10,18 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from raytrain.config.load import validate
-from raytrain.config.space import Choice, Distribution, Grid, IntUniform, LogUniform, SpaceConfig, Uniform
+from raytrain.config.space import Choice, Distribution, Grid, IntUniform, LogUniform, Uniform
 from raytrain.errors import ConfigError
-from raytrain.tuning.proposers import RandomProposer
-from raytrain.tuning.space import Point, count_points, grid_points, ordered
+from raytrain.tuning.labelled_space import LabelledSpace, sample_labelled
+from raytrain.tuning.space import Point, grid_points
 
 __all__ = [
-    "LabelledSpace",
     "ParameterGrids",
     "ParameterSpace",
     "distinct",
     "enumerate_candidates",
     "labelled_space",
     "sample_candidates",
-    "sample_labelled",
 ]
 
 ParameterSpace: TypeAlias = Mapping[str, Any]
@@ -36,8 +33,6 @@ ParameterGrids: TypeAlias = ParameterSpace | Sequence[ParameterSpace]
 
 _DISTRIBUTION: TypeAdapter[Distribution] = TypeAdapter(Distribution)
 _OURS = Uniform | LogUniform | IntUniform | Choice | Grid
-_ATTEMPTS = 1000
-_LABEL_TYPES = str | int | float | bool | None
 
 
 def enumerate_candidates(spaces: ParameterGrids) -> list[Point]:
@@ -86,64 +81,6 @@ def sample_candidates(spaces: ParameterGrids, *, count: int, random_state: int |
     return sample_labelled(LabelledSpace(parsed[0]), count=count, seed=seed)
 
 
-def sample_labelled(labelled: LabelledSpace, *, count: int, seed: int) -> list[Point]:
-    """Return so many random candidates, all different, parents first; all there are where there are fewer."""
-    space = labelled.config()
-    count, proposer = min(count, count_points(space, at_most=count) or count), RandomProposer(space, seed=seed)
-    points: dict[str, Point] = {}
-    for number in range(_ATTEMPTS * count):
-        point = proposer.propose(str(number))
-        points.setdefault(repr(sorted(point.items())), point)
-        if len(points) == count:
-            break
-    return [labelled.values(point) for point in points.values()]
-
-
-class LabelledSpace:
-    """A space whose values are labels that JSON can hold, and the values that they stand for.
-
-    Args:
-        parsed: Parameter -> list or distribution.
-
-    Raises:
-        ConfigError: Two values of a parameter have the same label, or a distribution is none that can be bounded.
-    """
-
-    def __init__(self, parsed: Mapping[str, Any]) -> None:
-        self.parameters: dict[str, Distribution] = {}
-        self._values: dict[str, dict[str, Any]] = {}
-        for name, one in parsed.items():
-            if isinstance(one, list):
-                labels = [_label(value) for value in one]
-                self._values[name] = {repr(label): value for label, value in zip(labels, one, strict=True)}
-                if len(self._values[name]) < len(one):
-                    raise ConfigError(f"param_grid.{name}: values must differ, got {one}")
-                self.parameters[name] = Choice(type="choice", values=labels)
-            else:
-                self.parameters[name] = _bounded(name, one)
-
-    def config(self, **sections: Any) -> SpaceConfig:  # noqa: ANN401 - sections of a space
-        """Return the space as proposers take it, with further sections such as `search`.
-
-        Raises:
-            ConfigError: Its conditions name what is not there.
-        """
-        space = validate(
-            SpaceConfig, {"name": "search", "parameters": self.parameters, **sections}, where="param_grid"
-        )
-        for name, one in space.parameters.items():
-            if missing := sorted(set(one.when) - set(space.parameters)):
-                raise ConfigError(f"param_grid.{name}.when: '{missing[0]}' is none of the parameters")
-        ordered(space)
-        return space
-
-    def values(self, point: Mapping[str, Any]) -> Point:
-        """Return the values that the labels of a point stand for."""
-        return {
-            name: self._values[name][repr(label)] if name in self._values else label for name, label in point.items()
-        }
-
-
 def labelled_space(spaces: ParameterGrids) -> LabelledSpace:
     """Return a space that a model can propose points of.
 
@@ -181,9 +118,7 @@ def distinct(candidates: Sequence[Point]) -> tuple[list[Point], list[int]]:
 def _mappings(spaces: ParameterGrids) -> list[ParameterSpace]:
     mappings = [spaces] if isinstance(spaces, Mapping) else list(spaces)
     if not mappings or not all(isinstance(one, Mapping) and one for one in mappings):
-        raise ConfigError(
-            f"param_grid: expected a mapping from parameters to their values, or several, got {spaces!r}"
-        )
+        raise ConfigError(f"param_grid: expected a mapping from parameters to their values, or several, got {spaces!r}")
     return mappings
 
 
@@ -199,7 +134,7 @@ def _parsed(space: ParameterSpace) -> dict[str, Any]:
                 raise ConfigError(f"param_grid.{name}: {problem['msg'].removeprefix('Value error, ')}") from error
         elif isinstance(one, _OURS) or hasattr(one, "rvs"):
             parsed[name] = one
-        elif isinstance(one, Iterable) and not isinstance(one, str) and len(values := list(one)):
+        elif values := _listed(one):
             parsed[name] = values
         else:
             raise ConfigError(
@@ -207,6 +142,11 @@ def _parsed(space: ParameterSpace) -> dict[str, Any]:
                 f'{{"type": "loguniform", "low": 1e-4, "high": 0.1}}, got {one!r}'
             )
     return parsed
+
+
+def _listed(one: Any) -> list[Any]:  # noqa: ANN401 - whatever was given
+    """Return the values of a list, a tuple, an array; none of what is neither."""
+    return list(one) if hasattr(one, "__iter__") and not isinstance(one, str) else []
 
 
 def _is_conditional(one: Any) -> bool:  # noqa: ANN401 - a list or a distribution
@@ -239,26 +179,3 @@ class _LogInteger:
     def rvs(self, *, random_state: np.random.RandomState) -> int:
         drawn = np.exp(random_state.uniform(np.log(self.low - 0.5), np.log(self.high + 0.5)))
         return int(np.clip(round(drawn), self.low, self.high))
-
-
-def _bounded(name: str, one: Any) -> Distribution:  # noqa: ANN401 - a distribution
-    """Return a distribution that a model can search: between two bounds."""
-    if isinstance(one, _OURS):
-        return one
-    low, high = (float(bound) for bound in one.support())
-    match one.dist.name:
-        case "uniform":
-            return Uniform(type="uniform", low=low, high=high)
-        case "loguniform" | "reciprocal":
-            return LogUniform(type="loguniform", low=low, high=high)
-        case "randint":
-            return IntUniform(type="int", low=int(low), high=int(high))
-    raise ConfigError(
-        f"param_grid.{name}: TPE searches between bounds on a uniform, loguniform or randint scale, got "
-        f"scipy.stats.{one.dist.name}"
-    )
-
-
-def _label(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - any value
-    plain = value.item() if isinstance(value, np.generic) else value
-    return plain if isinstance(plain, _LABEL_TYPES) else repr(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from raytrain.errors import ConfigError
-from raytrain.tuning.candidate_search import FixedCandidates
+from raytrain.tuning.candidates import FixedCandidates
 from raytrain.tuning.default_spaces import default_space
 from raytrain.tuning.parameter_space import ParameterGrids, sample_candidates
 from raytrain.tuning.search_optimizer import SearchOptimizer, SearchTask

@@ -17,9 +17,12 @@ from sklearn.exceptions import FitFailedWarning
 
 from raytrain.distributed.cluster import connect
 from raytrain.errors import ConfigError, RunError
-from raytrain.tuning.candidate_search import Candidates, Judged, SearchResources, judge_candidates
-from raytrain.tuning.cross_validation import SINGLE, CrossValidation, Folds, Scoring, create_scorers, make_folds
+from raytrain.tuning.candidate_search import SearchResources, judge_candidates
+from raytrain.tuning.candidates import Candidates, Judged
+from raytrain.tuning.cross_validation import CrossValidation
+from raytrain.tuning.fold_division import Folds, make_folds
 from raytrain.tuning.parameter_space import ParameterGrids
+from raytrain.tuning.scorers import SINGLE, Scoring, create_scorers
 from raytrain.tuning.search_table import search_table
 from raytrain.tuning.searched_model import search_model
 
@@ -97,7 +100,7 @@ class SearchOptimizer(ABC):
         self._resources.check()
         self._refit, self._return_train_score, self._epochs = refit, return_train_score, epochs
 
-    def search(
+    def search(  # noqa: PLR0917 - the customer's signature
         self,
         model: Any,  # noqa: ANN401 - an estimator of anyone's
         X: Any,  # noqa: ANN401, N803 - scikit-learn's name; arrays, frames, sparse matrices
@@ -235,7 +238,9 @@ class SearchOptimizer(ABC):
         self.notes_ = (*task.notes, *_failure_notes(failed, fits=len(judged) * self.n_splits_))
         means = self.cv_results_[f"mean_test_{task.objective}"]
         if np.isnan(means).all():
-            raise RunError(f"no candidate could be scored on every fold: {failed[0][2] if failed else 'scores are NaN'}")
+            raise RunError(
+                f"no candidate could be scored on every fold: {failed[0][2] if failed else 'scores are NaN'}"
+            )
         if failed:
             warnings.warn(self.notes_[-1], FitFailedWarning, stacklevel=3)
         self.best_index_ = int(self.cv_results_[f"rank_test_{task.objective}"].argmin())

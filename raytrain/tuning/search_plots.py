@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ _PREFIX = "param_"
 _BLUE, _ORANGE, _GREY = "#1f6fb4", "#d9690f", "#9aa3ad"
 _LOGARITHMIC_SPAN = 20  # a positive range this wide is looked at in decades
 _SHORT_LABEL = 28
+_ABSENT = "absent"
 
 
 def heatmap(table: pd.DataFrame, x: str | None, y: str | None, *, scorer: str) -> Figure:
@@ -37,28 +38,28 @@ def heatmap(table: pd.DataFrame, x: str | None, y: str | None, *, scorer: str) -
     """
     import plotly.graph_objects as go
 
-    varying = [name for name in _parameters(table) if table[_PREFIX + name].map(_label).nunique() > 1]
+    varying = [name for name in _parameters(table) if _varies(table, name)]
     chosen = [_known(table, one) for one in (x, y) if one is not None]
     chosen += [name for name in varying if name not in chosen][: 2 - len(chosen)]
     if len(set(chosen)) < 2:
         raise ConfigError(f"a heat map needs two different parameters that vary, got {', '.join(chosen) or 'none'}")
     if x is None and y is not None:
         chosen.reverse()
-    columns, rows = (_ordered(table[_PREFIX + name]) for name in chosen)
-    labels = [table[_PREFIX + name].map(_label) for name in chosen]
+    columns, rows = (_ordered(_values(table, name)) for name in chosen)
+    labels = [_labels(table, name) for name in chosen]
     best = table.groupby([labels[1], labels[0]])[f"mean_test_{scorer}"].max()
     scores = [[best.get((row, column), math.nan) for column in columns] for row in rows]
     shown = [["" if math.isnan(score) else f"{score:.3f}" for score in row] for row in scores]
     figure = go.Figure(
         go.Heatmap(
             z=scores, x=columns, y=rows, text=shown, texttemplate="%{text}", colorscale="Blues",
-            colorbar={"title": {"text": _score_name(scorer), "side": "right"}}, xgap=2, ygap=2, hoverongaps=False,
+            colorbar={"title": {"text": scorer, "side": "right"}}, xgap=2, ygap=2, hoverongaps=False,
         )
     )  # fmt: skip
     others = [name for name in varying if name not in chosen]
     figure.update_xaxes(type="category", title=chosen[0])
     figure.update_yaxes(type="category", title=chosen[1])
-    return _finished(figure, table, f"Mean {_score_name(scorer)}" + (f", best over {_listed(others)}" if others else ""))
+    return _finished(figure, table, f"Mean {scorer}" + (f", best over {_listed(others)}" if others else ""))
 
 
 def parameter_against_score(table: pd.DataFrame, name: str, *, scorer: str) -> Figure:
@@ -70,12 +71,12 @@ def parameter_against_score(table: pd.DataFrame, name: str, *, scorer: str) -> F
     import plotly.graph_objects as go
 
     _known(table, name)
-    rows = table[table[_PREFIX + name].notna() | _is_given(table, name)]
-    values = rows[_PREFIX + name]
-    numeric = values.map(_is_number).all()
+    rows = table[[name in one for one in table["params"]]]
+    values = _values(rows, name)
+    numeric = all(map(_is_number, values))
     figure = go.Figure(
         go.Scatter(
-            x=list(values) if numeric else values.map(_label).tolist(),
+            x=values if numeric else _labels(rows, name).tolist(),
             y=rows[f"mean_test_{scorer}"],
             error_y={"type": "data", "array": rows[f"std_test_{scorer}"], "color": _GREY, "thickness": 1, "width": 3},
             mode="markers",
@@ -88,8 +89,8 @@ def parameter_against_score(table: pd.DataFrame, name: str, *, scorer: str) -> F
     order = {} if numeric else {"categoryorder": "array", "categoryarray": _ordered(values)}
     kind = "log" if logarithmic else "linear" if numeric else "category"
     figure.update_xaxes(type=kind, title=name, **order)
-    figure.update_yaxes(title=f"mean {_score_name(scorer)} ± std over folds")
-    return _finished(figure, table, f"{name} against {_score_name(scorer)}")
+    figure.update_yaxes(title=f"mean {scorer} ± std over folds")
+    return _finished(figure, table, f"{name} against {scorer}")
 
 
 def history(table: pd.DataFrame, *, scorer: str) -> Figure:
@@ -111,8 +112,8 @@ def history(table: pd.DataFrame, *, scorer: str) -> Figure:
         ]
     )  # fmt: skip
     figure.update_xaxes(title="candidate", rangemode="tozero")
-    figure.update_yaxes(title=f"mean {_score_name(scorer)}")
-    figure.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1.0, "xanchor": "right"})
+    figure.update_yaxes(title=f"mean {scorer}")
+    figure.update_layout(legend={"x": 1.0, "xanchor": "right", "y": 0.02, "yanchor": "bottom", "borderwidth": 1})
     return _finished(figure, table, "Search history")
 
 
@@ -138,7 +139,7 @@ def importances(table: pd.DataFrame, *, scorer: str) -> Figure:
     figure.update_yaxes(ticksuffix=" ")
     left_out = [name for name in _parameters(table) if name not in shares]
     omitted = f" (not in every candidate, or constant: {_listed(left_out)})" if left_out else ""
-    return _finished(figure, table, f"Parameter importances for {_score_name(scorer)}{omitted}")
+    return _finished(figure, table, f"Parameter importances for {scorer}{omitted}")
 
 
 def importance_shares(table: pd.DataFrame, *, scorer: str) -> dict[str, float]:
@@ -151,17 +152,14 @@ def importance_shares(table: pd.DataFrame, *, scorer: str) -> dict[str, float]:
     """
     scored = table[np.isfinite(table[f"mean_test_{scorer}"])]
     names = [
-        name
-        for name in _parameters(scored)
-        if scored["params"].map(lambda one, name=name: name in one).all()
-        and scored[_PREFIX + name].map(_label).nunique() > 1
+        name for name in _parameters(scored) if all(name in one for one in scored["params"]) and _varies(scored, name)
     ]
     if len(scored) < 2 or not names:
         raise ConfigError("importances need two scored candidates, and a parameter that they all have and that varies")
     scores = [float(score) for score in scored[f"mean_test_{scorer}"]]
     if max(scores) == min(scores):
         return dict.fromkeys(names, 0.0)
-    columns = {name: [one[name] for one in scored["params"]] for name in names}
+    columns = {name: _values(scored, name) for name in names}
     distributions = {name: _distribution(values) for name, values in columns.items()}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction="maximize")
@@ -200,39 +198,43 @@ def _parameters(table: pd.DataFrame) -> list[str]:
     return [str(column).removeprefix(_PREFIX) for column in table if str(column).startswith(_PREFIX)]
 
 
+def _varies(table: pd.DataFrame, name: str) -> bool:
+    return len(set(_labels(table, name))) > 1
+
+
 def _known(table: pd.DataFrame, name: str) -> str:
     if name not in (known := _parameters(table)):
         raise ConfigError(f"there is no parameter '{name}'; {nearest(name, known)}")
     return name
 
 
-def _is_given(table: pd.DataFrame, name: str) -> pd.Series[bool]:
-    return table["params"].map(lambda one: name in one).astype(bool)
+def _values(table: pd.DataFrame, name: str) -> list[Any]:
+    """Return a parameter's values as they were set; the columns of the table may hold them as another type."""
+    return [one.get(name, _ABSENT) for one in table["params"]]
+
+
+def _labels(table: pd.DataFrame, name: str) -> pd.Series[str]:
+    return pd.Series([_label(value) for value in _values(table, name)], index=table.index)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
-def _ordered(values: pd.Series[Any]) -> list[str]:
-    """Return the labels of a parameter's values in order: numbers by size, others as they first came."""
+def _ordered(values: Sequence[Any]) -> list[str]:
+    """Return the labels of a parameter's values: numbers by size, then others as they first came."""
     distinct = {_label(value): value for value in values}
-    if all(map(_is_number, distinct.values())):
-        return sorted(distinct, key=lambda label: distinct[label])
-    return list(distinct)
+    numbers = [label for label, value in distinct.items() if _is_number(value)]
+    return sorted(numbers, key=lambda label: distinct[label]) + [one for one in distinct if one not in numbers]
 
 
-def _label(value: Hashable) -> str:
+def _label(value: Any) -> str:  # noqa: ANN401 - any value
     text = f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
     return text if len(text) <= _SHORT_LABEL else text[: _SHORT_LABEL - 1] + "…"
 
 
 def _described(point: dict[str, Any]) -> str:
     return ", ".join(f"{name}={_label(value)}" for name, value in point.items())
-
-
-def _score_name(scorer: str) -> str:
-    return "score" if scorer == "score" else scorer
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -17,11 +17,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raytrain.config.space import SpaceConfig
 from raytrain.errors import ConfigError
-from raytrain.tuning.candidate_search import Judged
+from raytrain.tuning.candidates import Judged
 from raytrain.tuning.cross_validation import CrossValidation, FoldScore
 from raytrain.tuning.judging import Candidate
+from raytrain.tuning.labelled_space import LabelledSpace
 from raytrain.tuning.optuna_points import record_point
-from raytrain.tuning.parameter_space import LabelledSpace
 from raytrain.tuning.proposers import Outcome, RandomProposer, create_proposer
 from raytrain.tuning.space import Point, count_points
 
@@ -79,9 +79,7 @@ class StudyCandidates:
         seed: Of the proposals.
     """
 
-    def __init__(
-        self, labelled: LabelledSpace, study: optuna.Study, *, objective: str, trials: int, seed: int
-    ) -> None:
+    def __init__(self, labelled: LabelledSpace, study: optuna.Study, *, objective: str, trials: int, seed: int) -> None:
         self._labelled, self._study, self._objective = labelled, study, objective
         self._space = labelled.config(search={"algorithm": "tpe", "trials": trials, "seed": seed})
         self._proposer = create_proposer(self._space)

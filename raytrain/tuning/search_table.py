@@ -31,10 +31,10 @@ def search_table(candidates: Sequence[Mapping[str, Any]], scores: Sequence[Seque
     table |= parameter_columns(candidates)
     table["params"] = [dict(one) for one in candidates]
     for name in scores[0][0].test:
-        table |= _score_columns(f"test_{name}", _rows(scores, lambda one, name=name: one.test[name]))
+        table |= _score_columns(f"test_{name}", _rows(scores, _test_score(name)))
         table[f"rank_test_{name}"] = _ranks(table[f"mean_test_{name}"])
         if scores[0][0].train:
-            table |= _score_columns(f"train_{name}", _rows(scores, lambda one, name=name: one.train[name]))
+            table |= _score_columns(f"train_{name}", _rows(scores, _train_score(name)))
     return table
 
 
@@ -78,6 +78,14 @@ def _fit_time(fold: FoldScore) -> float:
 
 def _score_time(fold: FoldScore) -> float:
     return fold.score_time_s
+
+
+def _test_score(name: str) -> Callable[[FoldScore], float]:
+    return lambda fold: fold.test[name]
+
+
+def _train_score(name: str) -> Callable[[FoldScore], float]:
+    return lambda fold: fold.train[name]
 
 
 def _deviation(rows: NDArray[np.float64]) -> NDArray[np.float64]:

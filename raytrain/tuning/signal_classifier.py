@@ -85,7 +85,9 @@ class SignalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             self.model = params.pop("model")
         for name in params:
             if (field := name.partition(".")[0]) not in TrainConfig.model_fields:
-                raise ConfigError(f"{name}: '{field}' is no setting of a run; {nearest(field, TrainConfig.model_fields)}")
+                raise ConfigError(
+                    f"{name}: '{field}' is no setting of a run; {nearest(field, TrainConfig.model_fields)}"
+                )
         if params:
             self.model = apply_overrides(run_settings(self.model), {name: _plain(one) for name, one in params.items()})
         return self
@@ -125,11 +127,19 @@ class SignalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
             # Anew, as the run's own transforms keep the images of its windows, by their number.
             uncached = config.model_copy(update={"image_cache_mb": 0})
             windows = Windows(store, ("train",), config.windows)
-            made = build_transforms(uncached, windows, model=self.model_, objective=training.objective)
+            made = build_transforms(uncached, windows, model=self.model_, objective=torch.nn.Identity())
         self._transforms = [transform for transform in made if transform.in_evaluation]
         return self
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
+        """Return the probability of each class for windows X, `[N, K]`."""
+        return np.asarray(torch.from_numpy(self._scores(X)).softmax(dim=1).numpy())
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
+        """Return the likeliest label of each of the windows X, `[N]`."""
+        return np.asarray(self.classes_[self._scores(X).argmax(axis=1)])
+
+    def _scores(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Return the class scores of windows X, `[N, K]`."""
         if not hasattr(self, "model_"):
             raise RunError("this SignalClassifier is not trained yet; call fit first")
@@ -143,14 +153,6 @@ class SignalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
                 for batch in loader
             ]
         return np.asarray(torch.cat(scores).numpy())
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's name
-        """Return the probability of each class for windows X, `[N, K]`."""
-        return np.asarray(torch.from_numpy(self.decision_function(X)).softmax(dim=1).numpy())
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
-        """Return the likeliest label of each of the windows X, `[N]`."""
-        return np.asarray(self.classes_[self.decision_function(X).argmax(axis=1)])
 
     def _store(self, X: ArrayLike, targets: NDArray[np.int64] | None = None) -> SegmentStore:  # noqa: N803
         classes = tuple(str(one) for one in self.classes_)
