@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raytrain.distributed.judge import Judgement
+from raytrain.distributed.judge import Judgement, RecordingJudgement
 from raytrain.tuning.baselines import BaselineResult
 from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.results import Best, SweepResult
@@ -49,6 +49,14 @@ def judgement(prefix: str, score: float) -> Judgement:
         recall=[0.75, 1.0, math.nan, 0.5],
         confusion=[[30, 10, 0, 0], [0, 40, 0, 0], [0, 0, 0, 0], [10, 10, 0, 20]],
         recording_confusion=[[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]],
+        recordings=[
+            RecordingJudgement("b1", "ball", "ball", windows=20, right=0.75, probability=0.7),
+            RecordingJudgement("b2", "ball", "ball", windows=20, right=0.75, probability=0.6),
+            RecordingJudgement("i1", "inner", "inner", windows=20, right=1.0, probability=0.9),
+            RecordingJudgement("i2", "inner", "inner", windows=20, right=1.0, probability=0.95),
+            RecordingJudgement("o1", "outer", "ball", windows=20, right=0.25, probability=0.5),
+            RecordingJudgement("o2", "outer", "outer", windows=20, right=0.75, probability=0.65),
+        ],
     )
 
 
