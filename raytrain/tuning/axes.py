@@ -63,7 +63,8 @@ class Axis:
         if self.constant:
             return [(0.5, f"{self.low:.3g}")]
         middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
-        return [(position, f"{one:.3g}") for position, one in ((0.0, self.low), (0.5, middle), (1.0, self.high))]
+        told = [self.low, float(round(middle)) if self.whole else middle, self.high]
+        return [(self.position(one), f"{one:.3g}") for one in dict.fromkeys(told)]
 
 
 def label(value: Any) -> str:  # noqa: ANN401 - any value

@@ -23,6 +23,8 @@ from raytrain.tuning.figure_style import (
     is_winner,
     shown,
     styled,
+    whole_ticks,
+    winner_ring,
 )
 from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.results import SweepResult
@@ -45,13 +47,17 @@ def history(result: SweepResult) -> go.Figure:
         cols=1,
         shared_xaxes=True,
         vertical_spacing=0.03,
-        row_heights=[0.88, 0.12][:rows] if rows > 1 else [1],
+        row_heights=[0.88, 0.12] if worthless else [1],
     )
     for status in count_by_status(result.trials):
         _add_values(figure, result, [one for one in valued if one.status == status], status)
         lost = [one for one in worthless if one.status == status]
         if lost:
             _add_lost(figure, result, lost, status)
+    for record in valued:
+        if is_winner(result, record):
+            ring = winner_ring(record.number, record.value(result.metric), number=record.number)
+            figure.add_scatter(**ring, row=1, col=1)
     best = list(_best_so_far(result))
     if best:
         numbers, values = zip(*best, strict=True)
@@ -62,6 +68,7 @@ def history(result: SweepResult) -> go.Figure:
     _add_baseline(figure, result)
     styled(figure)
     figure.update_yaxes(title=shown(result.metric), row=1, col=1)
+    figure.update_xaxes(**whole_ticks(max(one.number for one in result.trials)))
     figure.update_xaxes(title="trial", row=rows, col=1)
     if worthless:
         figure.update_yaxes(tickvals=["no value"], showgrid=False, row=2, col=1)
@@ -85,21 +92,13 @@ def _add_values(figure: go.Figure, result: SweepResult, records: Sequence[TrialR
         marker={
             "color": STATUS_COLOURS[status],
             "symbol": [symbol if one.feasible else f"{symbol}-open" for one in records],
-            "size": [13 if is_winner(result, one) else 9 for one in records],
-            "line": {
-                "width": [2.5 if is_winner(result, one) else 1 for one in records],
-                "color": _rims(result, records),
-            },
+            "size": 9,
         },
         text=[describe_trial(result, one) for one in records],
         hovertemplate="%{text}<extra></extra>",
         row=1,
         col=1,
     )
-
-
-def _rims(result: SweepResult, records: Sequence[TrialRecord]) -> list[str]:
-    return [WINNER if is_winner(result, one) else STATUS_COLOURS[one.status] for one in records]
 
 
 def _add_lost(figure: go.Figure, result: SweepResult, records: Sequence[TrialRecord], status: Status) -> None:
@@ -122,7 +121,7 @@ def _best_so_far(result: SweepResult) -> Iterator[tuple[int, float]]:
     best: float | None = None
     for record in result.trials:
         value = record.value(result.metric)
-        if value is not None and record.feasible and record.status != "failed":
+        if value is not None and record.feasible:
             best = value if best is None else better(best, value)
         if best is not None:
             yield record.number, best
@@ -163,7 +162,8 @@ def learning_curves(result: SweepResult) -> go.Figure:
         if is_winner(result, record):
             _add_curves(figure, result, [record], name=f"the best, trial {record.number}", colour=WINNER, width=3)
     styled(figure)
-    figure.update_xaxes(title="epoch", rangemode="tozero")
+    longest = max(len(one.curve) for one in begun)
+    figure.update_xaxes(title="epoch", **whole_ticks(longest))
     figure.update_yaxes(title=shown(result.metric))
     return figure
 
@@ -229,7 +229,7 @@ def cost(result: SweepResult) -> go.Figure:
             hovertemplate="trial %{x}: %{y} epochs saved<extra></extra>",
         )
     styled(figure, height=360)
-    figure.update_layout(barmode="stack", bargap=0.25)
-    figure.update_xaxes(title="trial")
-    figure.update_yaxes(title="epochs")
+    figure.update_layout(barmode="stack", bargap=0.25, legend_traceorder="normal")
+    figure.update_xaxes(title="trial", **whole_ticks(max(one.number for one in result.trials)))
+    figure.update_yaxes(title="epochs", rangemode="tozero")
     return figure

@@ -15,7 +15,7 @@ from raytrain.tuning.records import TrialRecord
 __all__ = ["EVENTS_FILE", "read_events"]
 
 EVENTS_FILE = "events.jsonl"
-_NOT_METRICS = ("event", "trial", "pid")
+_NOT_METRICS = ("event", "trial", "number", "pid", "metrics")
 
 
 def read_events(path: Path, *, metric: str) -> tuple[TrialRecord, ...]:
@@ -31,7 +31,7 @@ def read_events(path: Path, *, metric: str) -> tuple[TrialRecord, ...]:
     Raises:
         RunError: A line other than the last is damaged.
     """
-    records: dict[str, TrialRecord] = {}
+    records: dict[int, TrialRecord] = {}
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     for number, line in enumerate(lines, start=1):
         try:
@@ -47,18 +47,28 @@ def read_events(path: Path, *, metric: str) -> tuple[TrialRecord, ...]:
     return tuple(records.values())
 
 
-def _add(records: dict[str, TrialRecord], event: dict[str, Any]) -> None:
-    trial = event["trial"]
+def _add(records: dict[int, TrialRecord], event: dict[str, Any]) -> None:
+    number = _number_of(records, event)
     match event["event"]:
         case "start":
-            records.setdefault(trial, TrialRecord(trial, int(event["number"]), dict(event["point"])))
+            record = records.setdefault(number, TrialRecord(event["trial"], number, {}))
+            record.trial_id, record.point, record.status = event["trial"], dict(event["point"]), "running"
+            record.attributes = {**record.attributes, **event.get("attributes", {})}
         case "epoch":
-            row = {key: _number(value) for key, value in event.items() if key not in _NOT_METRICS}
-            curve = records[trial].curve
+            fields = {key: value for key, value in event.items() if key not in _NOT_METRICS}
+            row = {key: _number(value) for key, value in {**fields, **event.get("metrics", {})}.items()}
+            curve = records[number].curve
             curve[:] = [one for one in curve if one["epoch"] < row["epoch"]]
             curve.append(row)
         case "end":
-            records[trial].status, records[trial].reason = event["status"], event["reason"]
+            records[number].status, records[number].reason = event["status"], event["reason"]
+
+
+def _number_of(records: dict[int, TrialRecord], event: dict[str, Any]) -> int:
+    """Return the number of an event's trial; raytrain 0.1 named it in the first event only, in others by its id."""
+    if "number" in event:
+        return int(event["number"])
+    return {record.trial_id: record.number for record in records.values()}[event["trial"]]
 
 
 def _number(value: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = [
     "is_winner",
     "shown",
     "styled",
+    "whole_ticks",
+    "winner_ring",
 ]
 
 # Okabe and Ito 2008, "Color universal design".
@@ -71,7 +74,24 @@ def styled(figure: go.Figure, *, height: int = 420) -> go.Figure:
 
 def axis_style() -> dict[str, Any]:
     """Return what all axes share."""
-    return {"gridcolor": _GRID, "zerolinecolor": _GRID, "linecolor": FAINT, "automargin": True}
+    return {"gridcolor": _GRID, "zeroline": False, "linecolor": FAINT, "automargin": True}
+
+
+def whole_ticks(highest: int, *, most: int = 16) -> dict[str, Any]:
+    """Return the ticks of an axis of whole numbers up to `highest`: at most `most` of them, none in between."""
+    return {"tick0": 0, "dtick": max(1, math.ceil(highest / most)), "tickformat": "d"}
+
+
+def winner_ring(x: Any, y: Any, *, number: int) -> dict[str, Any]:  # noqa: ANN401 - Plotly's own
+    """Return the settings of a scatter that puts a ring around the point of the winner, trial `number`."""
+    return {
+        "x": [x],
+        "y": [y],
+        "mode": "markers",
+        "name": f"the best, trial {number}",
+        "marker": {"symbol": "circle-open", "size": 16, "color": WINNER, "line": {"width": 3}},
+        "hoverinfo": "skip",
+    }
 
 
 def explained(reason: str, *, height: int = 160) -> go.Figure:

@@ -51,14 +51,11 @@ def table(rows: Sequence[Mapping[str, Any]], *, columns: Mapping[str, str], mark
 
 def tiles(values: Iterable[tuple[str, str, str]]) -> str:
     """Return large numbers side by side, each from its id on the page, its text and what it is."""
-    return (
-        '<div class="tiles">'
-        + "".join(
-            f'<div class="tile"><b id="{html.escape(name)}">{html.escape(text)}</b><span>{html.escape(what)}</span></div>'
-            for name, text, what in values
-        )
-        + "</div>"
+    numbers = (
+        f'<div class="tile"><b id="{html.escape(name)}">{html.escape(text)}</b><span>{html.escape(what)}</span></div>'
+        for name, text, what in values
     )
+    return f'<div class="tiles">{"".join(numbers)}</div>'
 
 
 def details(summary: str, content: str) -> str:

@@ -34,7 +34,7 @@ p { margin: 6px 0; max-width: 100ch; } .explanation { color: #5f6b76; font-size:
 .tile b { display: block; font-size: 21px; line-height: 1.3; } .tile span { color: #5f6b76; font-size: 13px; }
 .table { overflow-x: auto; margin: 10px 0; }
 table { border-collapse: collapse; font-size: 13.5px; }
-th, td { padding: 4px 12px 4px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #edf0f3; }
+th, td { padding: 4px 18px 4px 0; text-align: left; vertical-align: top; border-bottom: 1px solid #edf0f3; }
 th { color: #5f6b76; font-weight: 600; white-space: nowrap; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tr.marked td { font-weight: 600; color: #00684a; } tr.wrong td { color: #9a4a00; }
@@ -42,6 +42,7 @@ code, pre { font: 13px/1.45 ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sa
 code { overflow-wrap: anywhere; } pre { overflow-x: auto; max-height: 480px; margin: 8px 0 0; }
 details > summary { cursor: pointer; color: #0072b2; margin: 6px 0; }
 """
+_BUTTONS = [["toImage", "zoom2d", "pan2d", "resetScale2d"]]
 # The page may load nothing from anywhere, whatever is in it.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:"
@@ -88,6 +89,6 @@ def _figure(figure: go.Figure, *, name: str) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=name,
-        config={"displaylogo": False, "responsive": True, "displayModeBar": "hover"},
+        config={"displaylogo": False, "responsive": True, "modeBarButtons": _BUTTONS},
     )
     return content

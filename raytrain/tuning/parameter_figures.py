@@ -22,6 +22,7 @@ from raytrain.tuning.figure_style import (
     is_winner,
     shown,
     styled,
+    winner_ring,
 )
 from raytrain.tuning.importances import parameter_importances
 from raytrain.tuning.records import TrialRecord
@@ -83,6 +84,10 @@ def slices(result: SweepResult) -> go.Figure:
         for status in count_by_status(records):
             own = [one for one in records if one.status == status and axis.name in one.point]
             _add_slice(figure, result, own, axis, place, first=index == 0)
+        for record in records:
+            if is_winner(result, record) and axis.name in record.point:
+                ring = winner_ring(_across(axis, record), record.value(result.metric), number=record.number)
+                figure.add_scatter(**ring, legendgroup="best", showlegend=index == 0, **place)
         figure.update_xaxes(title={"text": shown(axis.name), "standoff": 6}, **_scale(axis), **place)
     styled(figure, height=height)
     figure.update_yaxes(title=shown(result.metric), col=1)
@@ -102,16 +107,16 @@ def _add_slice(
         return
     status = records[0].status
     figure.add_scatter(
-        x=[shown(label(one.point[axis.name])) if axis.categories else one.point[axis.name] for one in records],
+        x=[_across(axis, one) for one in records],
         y=[one.value(result.metric) for one in records],
         mode="markers",
         name=status,
         legendgroup=status,
         showlegend=first,
         marker={
-            "color": [WINNER if is_winner(result, one) else STATUS_COLOURS[status] for one in records],
+            "color": STATUS_COLOURS[status],
             "symbol": STATUS_SYMBOLS[status],
-            "size": [11 if is_winner(result, one) else 7 for one in records],
+            "size": 8,
             "opacity": 0.85,
         },
         text=[describe_trial(result, one) for one in records],
@@ -120,8 +125,18 @@ def _add_slice(
     )
 
 
+def _across(axis: Axis, record: TrialRecord) -> Any:  # noqa: ANN401 - a number or a category
+    value = record.point[axis.name]
+    return shown(label(value)) if axis.categories else value
+
+
 def _scale(axis: Axis) -> dict[str, Any]:
     """Return the kind of a parameter's own axis."""
     if axis.categories:
         return {"type": "category", "categoryorder": "array", "categoryarray": [shown(one) for one in axis.categories]}
-    return {"type": "log", "dtick": 1} if axis.log and not axis.constant else {"type": "linear", "nticks": 6}
+    if axis.log and not axis.constant:
+        return {"type": "log", "dtick": 1, "exponentformat": "power"}
+    if axis.whole:
+        span = round(axis.high - axis.low)
+        return {"type": "linear", "tick0": axis.low, "dtick": max(1, math.ceil(span / 6))}
+    return {"type": "linear", "nticks": 6}

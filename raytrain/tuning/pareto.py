@@ -28,7 +28,7 @@ class Standing:
 
 
 def pareto_standings(trials: Sequence[TrialRecord], *, metric: str, objectives: Sequence[str]) -> list[Standing]:
-    """Return the standing of each trial that did not fail and has every value, in their order.
+    """Return the standing of each trial that has every value, in their order.
 
     Args:
         trials: Of one sweep.
@@ -40,7 +40,7 @@ def pareto_standings(trials: Sequence[TrialRecord], *, metric: str, objectives: 
     for record in trials:
         first = record.value(metric)
         values = tuple(math.nan if one is None else one for one in (first, *map(record.objectives.get, objectives)))
-        if record.status != "failed" and all(map(math.isfinite, values)):
+        if all(map(math.isfinite, values)):
             valued.append((record, values))
     gains = {
         record.trial_id: tuple(sign * value for sign, value in zip(signs, values, strict=True))

@@ -147,8 +147,8 @@ def _winner(result: SweepResult) -> Iterator[Section]:
             "truth": one.truth,
             "voted": one.voted,
             "windows": one.windows,
-            "right": f"{one.right:.1%}",
-            "probability": f"{one.probability:.3f}",
+            "right": one.right,
+            "probability": one.probability,
         }
         for one in tested
     ]
@@ -157,7 +157,7 @@ def _winner(result: SweepResult) -> Iterator[Section]:
         "truth": "true class",
         "voted": "voted class",
         "windows": "windows",
-        "right": "windows right",
+        "right": "share of windows right",
         "probability": "mean probability of the vote",
     }
     marks = ["wrong" if one.voted != one.truth else "" for one in tested]
@@ -192,8 +192,8 @@ def _cost(result: SweepResult, asked: Asked) -> Section:
     return Section(
         "cost",
         "Cost",
-        "Epochs run, against those of the same trials had none been stopped by the scheduler. Time saved takes an epoch "
-        "to be as long as the mean of those run. Judging, baselines and refit are not in it.",
+        "Epochs run, against those of the same trials had none been stopped by the scheduler. Time saved takes an "
+        "epoch to be as long as the mean of those run. Judging, baselines and refit are not in it.",
         figures.cost(result),
         above=tiles(values),
     )

@@ -126,13 +126,13 @@ def leaderboard_table(result: SweepResult) -> str:
     rows: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in shown.to_dict("records")]
     winner = "" if result.best is None else f"trial {result.best.trial}"
     for row in rows:
-        row["name"] += " (stopped early)" if row["status"] == "stopped" else ""
-    marks = ["marked" if row["name"] == winner else "" for row in rows]
+        row["name"] += "*" if row["status"] == "stopped" else ""
+    marks = ["marked" if row["name"].rstrip("*") == winner else "" for row in rows]
     more = f" {len(frame) - len(shown)} more are in leaderboard.csv." if len(frame) > len(shown) else ""
     return table(
         rows, columns={key: heading for key, heading in columns.items() if key in frame}, marks=marks
     ) + paragraph(
         "val, test: macro-F1 of windows; recordings: of recordings, by vote of their windows. Trained on the training "
-        f"part, for the refit on training and validation parts.{more}",
+        f"part, for the refit on training and validation parts. * ended early.{more}",
         kind="explanation",
     )
