@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -18,6 +19,7 @@ from raytrain.config.schema import METRICS
 from raytrain.config.space import Bound, SearchConfig, SpaceConfig
 from raytrain.engine.checkpoint import BEST
 from raytrain.engine.manifest import finite
+from raytrain.errors import RunError
 from raytrain.tuning.space import Point
 from raytrain.tuning.trial_files import trial_directory
 
@@ -115,38 +117,65 @@ def violation(bound: Bound, value: float) -> float:
 
 
 def read_events(log: Path) -> Iterator[dict[str, Any]]:
-    """Yield the events of a sweep; a last line that a crash cut short is left out."""
+    """Yield the events of a sweep; a last line that a crash cut short is left out.
+
+    Raises:
+        RunError: Another line is damaged.
+    """
     try:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     except FileNotFoundError:
         return
-    for line in lines:
+    for number, line in enumerate(lines, start=1):
         if line.endswith("\n"):
-            yield json.loads(line)
+            with _naming(log, number):
+                event = json.loads(line)
+                int(event["number"])
+            yield event
 
 
 def records_of(log: Path, *, metric: str, folder: Path) -> dict[int, TrialRecord]:
     """Return every trial of a sweep by its number, as its events tell; those that never ended are running.
 
+    A trial that went on from an earlier epoch has each epoch once, as it was run last.
+
     Args:
         log: The sweep's events.
         metric: What it is judged by.
         folder: Where the trials' folders are.
+
+    Raises:
+        RunError: A line other than the last is damaged.
     """
     records: dict[int, TrialRecord] = {}
-    for event in read_events(log):
-        number = event["number"]
-        match event["event"]:
-            case "start":
-                record = records.setdefault(number, TrialRecord(event["trial"], number, event["point"]))
-                record.trial_id, record.point, record.status = event["trial"], event["point"], "running"
-                record.attributes = {**record.attributes, **event.get("attributes", {})}
-            case "epoch":
-                row = {name: math.nan if value is None else value for name, value in event["metrics"].items()}
-                _add(records[number], row | {"epoch": event["epoch"], "seconds": event["seconds"]}, metric, folder)
-            case "end":
-                records[number].status, records[number].reason = event["status"], event["reason"]
+    for number, event in enumerate(read_events(log), start=1):
+        with _naming(log, number):
+            _take(records, event, metric, folder)
     return records
+
+
+def _take(records: dict[int, TrialRecord], event: dict[str, Any], metric: str, folder: Path) -> None:
+    number = event["number"]
+    match event["event"]:
+        case "start":
+            record = records.setdefault(number, TrialRecord(event["trial"], number, event["point"]))
+            record.trial_id, record.point, record.status = event["trial"], event["point"], "running"
+            record.attributes = {**record.attributes, **event.get("attributes", {})}
+        case "epoch":
+            row = {name: math.nan if value is None else value for name, value in event["metrics"].items()}
+            _add(records[number], row | {"epoch": event["epoch"], "seconds": event["seconds"]}, metric, folder)
+        case "end":
+            records[number].status, records[number].reason = event["status"], event["reason"]
+
+
+@contextmanager
+def _naming(log: Path, number: int) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{log}, line {number}: is damaged ({type(error).__name__}: {error}); remove the line to see the rest"
+        ) from error
 
 
 def _add(record: TrialRecord, row: dict[str, float], metric: str, folder: Path) -> None:

@@ -10,13 +10,29 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
 NO_POSTGRESQL = "POSTGRESQL NOT TESTED: install PostgreSQL (Debian: apt-get install postgresql)"
 NO_BROWSER = "PAGES NOT LOOKED AT: install Chromium and its driver (Debian: apt-get install chromium chromium-driver)"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,900",
+)
 USER, PASSWORD = "raytrain", "s3cret@:/"
 
 
@@ -92,30 +108,28 @@ def database(postgresql: str, request: pytest.FixtureRequest) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless Chromium, driven by selenium."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chrome]:
+    """A headless Chromium with a fresh profile, 1200 pixels wide; the test is skipped where there is none.
+
+    Its `browser` log has what pages wrote to the console, its `performance` log what they asked the network for.
+    """
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver = shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.skip(NO_BROWSER)
     from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
 
-    with tempfile.TemporaryDirectory(prefix="raytrain-chromium-") as profile:
-        options = webdriver.ChromeOptions()
-        options.binary_location = program
-        switches = (
-            "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
-            "disable-background-networking", "disable-component-update", "disable-sync",
-            f"user-data-dir={profile}", "window-size=1400,1200",
-        )  # fmt: skip
-        for switch in switches:
-            options.add_argument(f"--{switch}")
-        window = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-        try:
-            yield window
-        finally:
-            window.quit()
+    options = Options()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'browser'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    window = webdriver.Chrome(options=options, service=Service(driver))
+    yield window
+    window.quit()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
