@@ -63,7 +63,7 @@ def test_no_trial_is_half_there_after_kills(storage: str, tmp_path: Path, reques
     where = request.getfixturevalue("database") if storage == "postgresql" else storage
     location = locate(where, tmp_path, "quick")
     told = 0
-    for lines in (1, 5, 9):
+    for lines in (1, 8):
         driven_and_killed(location, lines=lines)
         told += lines
         with sole_writer(location):
@@ -74,8 +74,8 @@ def test_no_trial_is_half_there_after_kills(storage: str, tmp_path: Path, reques
             for trial in trials:
                 assert recorded_point(SPACE, trial) == POINT
                 assert trial.user_attrs == {"host": "here", "seed": 3}
-            [left] = zombies(study) or [None]
-            if left is not None:
+            assert len(zombies(study)) <= 1
+            for left in zombies(study):
                 finish(study, left.number)
             told = sum(len(trial.intermediate_values) for trial in study.trials)
             close_study(study)
