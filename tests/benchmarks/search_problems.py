@@ -40,6 +40,7 @@ class Problem:
         train: Returns the curve of a point; noise and durations are drawn from the generator.
         optimum: The best that any point is worth.
         budget: Epochs that every arm may spend.
+        description: What the table's note says of it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Problem:
     train: Callable[[Point, np.random.Generator], Curve]
     optimum: float
     budget: int
+    description: str = ""
 
 
 def functions(*, quick: bool) -> list[Problem]:

@@ -44,6 +44,7 @@ class Grid:
     """What is recorded: every combination of some rates and choices, on some data.
 
     Attributes:
+        task: What is learned, in words.
         data: The recordings and their split.
         windows: Without their input, which is among the choices.
         rates: Learning rates, evenly spaced in the logarithm over the range that is searched.
@@ -52,6 +53,7 @@ class Grid:
         trainings: How many whole trainings every arm may spend.
     """
 
+    task: str
     data: DataConfig
     windows: Mapping[str, int]
     rates: int
@@ -113,6 +115,7 @@ class Grid:
 def cwru_grid(folder: Path) -> Grid:
     """Return 192 small networks that learn from 7 mil faults and are judged on 14 mil, on bearings never seen."""
     return Grid(
+        "learned from CWRU's 7 mil faults and judged on its 14 mil faults, other bearings",
         DataConfig(
             source=str(folder),
             dataset=["cwru"],
@@ -136,6 +139,7 @@ def cwru_grid(folder: Path) -> Grid:
 def quick_grid() -> Grid:
     """Return a few networks on few of the embedded bearings."""
     return Grid(
+        "learned from embedded bearings and judged on others",
         DataConfig(source="rolling", split=SplitConfig(rule="by-recording")),
         windows={"length": 512, "hop": 8192},
         rates=3,
@@ -159,7 +163,12 @@ def training_curves(grid: Grid, *, say: Callable[[str], None]) -> Problem:
         return curves[_key(point | {"optimizer.lr": grid.nearest(point["optimizer.lr"])})]
 
     best = max(max(curve.worth) for curve in curves.values())
-    return Problem(CURVES, grid.space(), train, best, grid.trainings * grid.epochs)
+    description = (
+        f"Curves: validation macro-F1 of {len(curves)} small CNNs ({', '.join(grid.choices)} and learning rate) over "
+        f"{grid.epochs} epochs, {grid.task}, each trained once and kept; the best reaches {best:.3f}. A learning rate "
+        "between those recorded stands for the nearest."
+    )
+    return Problem(CURVES, grid.space(), train, best, grid.trainings * grid.epochs, description)
 
 
 def _key(point: Point) -> str:
