@@ -25,8 +25,8 @@ def rebase(snapshot: Mapping[str, Any], training: Training, *, lr_factor: float)
     them after the weights are copied). Here
 
     - each group's learning rate, at its place in the schedule, is multiplied by `lr_factor`, and what the schedule
-      counts from (`initial_lr`, `max_lr`, `base_lrs`, ...) is that of `training`: later rates are `lr_factor` times what
-      they would have been, but for a floor that the schedule has;
+      counts from (`initial_lr`, `max_lr`, `base_lrs`, ...) is that of `training`: later rates are `lr_factor` times
+      what they would have been, but for a floor that the schedule has;
     - weight decay, momentum, betas and all else in the groups are those of `training`, group by group, so parameters
       that are not decayed stay so; only a momentum that the schedule moves stays where it is;
     - a schedule that counts steps goes on at the same share of the run where the batches have another size.

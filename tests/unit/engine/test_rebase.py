@@ -50,7 +50,7 @@ def make(
         *,
         sizes: tuple[int, ...] = (4, 4, 4, 4),
         schedule_settings: dict[str, Any] | None = None,
-        **settings: Any,
+        **settings: float | tuple[float, float] | bool,
     ) -> Training:
         model = network(dropout=0.2)
         made = create_optimizer(optimizer, model, settings={"lr": 0.01, **settings})
@@ -91,7 +91,7 @@ def rates(parts: Training, snapshot: dict[str, Any]) -> list[float]:
     return seen
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left: object, right: object) -> bool:
     """Return whether two nested states are equal bit for bit."""
     if isinstance(left, Tensor):
         return isinstance(right, Tensor) and torch.equal(left, right)
