@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -116,12 +115,7 @@ def _can_change(name: str, one: Distribution) -> bool:
         return True
     if part not in _PARTS or not rest or not all(map(_is_number, finite_values(one) or ())):
         return False
-    return part != "physics" or all(value != 0 for value in _certain(one))
-
-
-def _certain(one: Distribution) -> Iterator[Any]:
-    """Yield the values that have a probability of their own."""
-    yield from finite_values(one) or ()
+    return part != "physics" or 0 not in (finite_values(one) or ())
 
 
 def _is_number(value: Any) -> bool:  # noqa: ANN401 - any value

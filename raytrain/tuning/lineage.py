@@ -83,7 +83,10 @@ def continued(
 def go_on(
     snapshot: Mapping[str, Any], training: Training, *, before: TrainConfig, after: TrainConfig
 ) -> dict[str, Any]:
-    """Return what a run of `training`, built for `after`, resumes from: a snapshot that was made under `before`."""
+    """Return what a run of `training`, built for `after`, resumes from: a snapshot that was made under `before`.
+
+    What callbacks have seen belongs to the weights and comes with them: early stopping counts from the donor's best.
+    """
     if before == after:
         return dict(snapshot)
     old, new = before.optimizer.settings.get("lr"), after.optimizer.settings.get("lr")

@@ -29,7 +29,9 @@ class PopulationScheduler(PopulationBasedTraining):  # type: ignore[misc]  # ray
     It is Ray's, but for these: trials come from a searcher; a copy keeps its own number; what is drawn is seeded, and
     the process's random generators are left alone; parameters keep to their distributions, and those that cannot
     change in the middle of a run are copied as they are; a synchronous population goes on when those that the others
-    wait for have ended, where Ray's waits for ever; and a trial that is begun again after a crash keeps its place.
+    wait for have ended, where Ray's waits for ever; a trial that is begun again after a crash keeps its place; and
+    nobody copies who is behind, which is possible where trials take turns: asynchronously, Ray's then has the copy, as
+    the one that is furthest behind, run next, copy again, and train the same epoch a hundred times over.
 
     Trials take turns where there are fewer processes than trials, so Tune must be allowed to have all of them at once.
 
@@ -105,8 +107,12 @@ class PopulationScheduler(PopulationBasedTraining):  # type: ignore[misc]  # ray
         upper_quantile: list[TuneTrial],
         lower_quantile: list[TuneTrial],
     ) -> None:
-        if trial in lower_quantile:  # leave Ray, which would draw from the process's generator, no choice
-            upper_quantile = [upper_quantile[self._explorer.choose(len(upper_quantile))]]
+        if trial in lower_quantile:
+            done = self._trial_state[trial].last_train_time
+            ahead = [one for one in upper_quantile if self._trial_state[one].last_train_time >= done]
+            # Ray would draw from the process's generator, so it is left no choice.
+            upper_quantile = [ahead[self._explorer.choose(len(ahead))]] if ahead else []
+            lower_quantile = lower_quantile if ahead else [one for one in lower_quantile if one is not trial]
         super()._checkpoint_or_exploit(trial, tune_controller, upper_quantile, lower_quantile)
 
     def _get_new_config(self, trial: TuneTrial, trial_to_clone: TuneTrial) -> tuple[dict[str, Any], dict[str, Any]]:

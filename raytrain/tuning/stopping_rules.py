@@ -95,7 +95,7 @@ class HyperBand:
 
     >>> rule = HyperBand(grace=1, reduction=3, epochs=9)
     >>> [rule.bracket(trial) for trial in range(9)]
-    [0, 1, 0, 2, 0, 0, 1, 0, 0]
+    [0, 1, 0, 2, 0, 1, 0, 2, 0]
     """
 
     def __init__(self, *, grace: int, reduction: int, epochs: int) -> None:

@@ -98,7 +98,7 @@ def same(left: object, right: object) -> bool:
     if isinstance(left, dict):
         return isinstance(right, dict) and left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
     if isinstance(left, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
+        return isinstance(right, list | tuple) and len(left) == len(right) and all(map(same, left, right))
     return bool(left == right)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
@@ -42,7 +42,7 @@ def space(name: str, *, metric: str = METRIC, **settings: int) -> SpaceConfig:
     )
 
 
-def trial(number: int, session: int = 0) -> Any:
+def trial(number: int, session: int = 0) -> Any:  # noqa: ANN401 - stands for a trial of Tune
     """A trial of Tune, under an id that a later session does not know."""
     return SimpleNamespace(trial_id=f"{session}-{number}", config={"point": {}, "number": number})
 
@@ -54,7 +54,7 @@ def result(epoch: int, value: float, metric: str = METRIC) -> dict[str, float]:
 class Driver:
     """Hands results to a scheduler as Tune does: the last one of a trial only when it ends."""
 
-    def __init__(self, scheduler: Any, session: int = 0, ended: Iterable[int] = ()) -> None:
+    def __init__(self, scheduler: TrialScheduler, session: int = 0, ended: Iterable[int] = ()) -> None:
         self.scheduler = scheduler
         self.session = session
         self.ended = set(ended)

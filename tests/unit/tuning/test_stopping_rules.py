@@ -50,7 +50,7 @@ def decisions(rule: StoppingRule, results: Sequence[Result]) -> list[bool]:
 
 
 def halving_by_the_paper(results: Sequence[Result], *, grace: int, reduction: int, epochs: int = EPOCHS) -> list[bool]:
-    """Decide anew from the whole history each time, in fractions: on arrival, is it in the top 1/reduction of before?"""
+    """Decide anew from the whole history each time, in fractions: is the arrival in the top 1/reduction of before?"""
     rungs = [grace * reduction**k for k in range(20) if grace * reduction**k < epochs]
     history: list[Result] = []
     stopped: set[int] = set()
