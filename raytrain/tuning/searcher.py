@@ -62,8 +62,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._best: dict[str, float] = {}
         self._epochs: dict[str, int] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next point as a trial configuration, or `FINISHED` when there is none left."""
+        if self._space.scheduler.name == "pbt" and len(self._tried) >= self._space.search.trials and self._trials:
+            return None  # Tune keeps its processes only while a searcher may have more
+        if self._space.scheduler.name == "pbt" and len(self._tried) >= self._space.search.trials:
+            return str(Searcher.FINISHED)
         if len(self._tried) == self._points:
             return str(Searcher.FINISHED)
         point = self._proposer.propose(trial_id)
@@ -75,7 +79,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._tried.add(_key(point))
         trial = self._trials[trial_id] = record_point(self._study, self._space, point)
         trial.set_user_attr("trial_id", trial_id)
-        return {"point": point}
+        return {"point": point, "number": trial.number}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Add an epoch to the trial's learning curve."""

@@ -12,7 +12,6 @@ import ray
 from ray import tune
 from ray.tune.error import TuneError
 from ray.tune.logger import TBXLoggerCallback
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from rich.console import Console
 
 from raytrain.config.load import apply_overrides, load_yaml, validate
@@ -25,13 +24,16 @@ from raytrain.engine.manifest import write_manifest
 from raytrain.engine.run_directory import create_run_directory
 from raytrain.errors import RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
+from raytrain.tuning.exploration import check_population
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.live import LiveTable
 from raytrain.tuning.plan import Plan
+from raytrain.tuning.population import checkpoints_to_keep
 from raytrain.tuning.records import Recorder
 from raytrain.tuning.results import SweepResult
+from raytrain.tuning.schedulers import create_scheduler
 from raytrain.tuning.searcher import StudySearcher, create_study
-from raytrain.tuning.space import check_space, check_teachers, extremes
+from raytrain.tuning.space import check_space, check_teachers
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
 from raytrain.tuning.verdict import judge_best
@@ -49,6 +51,7 @@ def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | 
     where = str(source) if isinstance(source, Path) else "search space"
     space = validate(SpaceConfig, apply_overrides(settings, overrides or {}), where=where)
     check_space(space)
+    check_population(space)
     return space
 
 
@@ -155,9 +158,9 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorde
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=_scheduler(space),
-            num_samples=plan.trials,
-            max_concurrent_trials=min(plan.concurrency, plan.trials),
+            scheduler=create_scheduler(space),
+            num_samples=plan.trials + (space.scheduler.name == "pbt"),
+            max_concurrent_trials=None if space.scheduler.name == "pbt" else min(plan.concurrency, plan.trials),
             time_budget_s=space.search.time_budget_s,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -166,7 +169,7 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorde
             name="trials",
             storage_path=str(plan.directory),
             callbacks=[recorder, live, TBXLoggerCallback()],
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=checkpoints_to_keep(space), checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),
@@ -182,21 +185,6 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorde
             searcher.close()
             recorder.close(reason="by Ctrl-C" if interruption.happened else "by the time budget")
     return interruption.happened
-
-
-def _scheduler(space: SpaceConfig) -> TrialScheduler:
-    if space.scheduler.name == "none":
-        return FIFOScheduler()
-    varied = space.parameters.get("epochs")
-    epochs = max(extremes(varied)) if varied is not None else space.fixed.epochs
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=space.fixed.metric,
-        mode=space.fixed.direction,
-        max_t=epochs,
-        grace_period=min(space.scheduler.grace_epochs, epochs),
-        reduction_factor=space.scheduler.reduction_factor,
-    )
 
 
 def _collected(tasks: Sequence[ray.ObjectRef], *, metric: str, wait: bool) -> list[BaselineResult]:

@@ -50,10 +50,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
             joining = [peer.join.remote(address) for peer in self._peers]
             join(address, rank=0, world_size=world_size)
             ray.get(joining)
+        self._number = config["number"]
         self._set(config["point"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Go to another point in the same processes."""
+        self._number = new_config["number"]
         self._set(new_config["point"])
         return True
 
@@ -63,7 +65,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         others = [peer.advance.remote() for peer in self._peers]
         result = self._worker.advance()
         ray.get(others)
-        return {**result, "done": result["finished"], "should_checkpoint": result["improved"]}
+        return {
+            "point": dict(self.config["point"]),
+            **result,
+            "done": result["finished"],
+            "should_checkpoint": result["improved"],
+        }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write rank 0's snapshot; the ranks' states are equal but for their random generators."""
@@ -94,8 +101,8 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         (point, snapshot), self._ahead = self._ahead, None
         # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
         directory = self._folder / self.trial_id  # not logdir, which Ray deletes with the session
-        others = [peer.begin.remote(point, directory, snapshot) for peer in self._peers]
-        self._worker.begin(point, directory=directory, snapshot=snapshot)
+        others = [peer.begin.remote(point, self._number, directory, snapshot) for peer in self._peers]
+        self._worker.begin(point, number=self._number, directory=directory, snapshot=snapshot)
         ray.get(others)
 
 
@@ -110,8 +117,8 @@ class _Peer:
     def join(self, address: str) -> None:
         join(address, rank=self._rank, world_size=self._world_size)
 
-    def begin(self, point: Point, directory: Path, snapshot: dict[str, Any] | None) -> None:
-        self._worker.begin(point, directory=directory, snapshot=snapshot)
+    def begin(self, point: Point, number: int, directory: Path, snapshot: dict[str, Any] | None) -> None:
+        self._worker.begin(point, number=number, directory=directory, snapshot=snapshot)
 
     def advance(self) -> None:
         self._worker.advance()

@@ -15,6 +15,7 @@ from raytrain.data.store import SegmentStore, store_key
 from raytrain.engine.fit import Run
 from raytrain.engine.seeding import seed_everything
 from raytrain.errors import RunError
+from raytrain.tuning.lineage import Segment, continued, go_on
 from raytrain.tuning.space import Point, train_config
 
 __all__ = ["Worker"]
@@ -42,8 +43,9 @@ class Worker:
         self._world_size = world_size
         self._run: Run | None = None
         self._best: float | None = None
+        self._lineage: list[dict[str, Any]] = []
 
-    def begin(self, point: Point, *, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
+    def begin(self, point: Point, *, number: int, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
         """Set up the run of `point`, from its start or from a snapshot of it; its callbacks write into `directory`."""
         self.end()
         config = train_config(self._space, point)
@@ -57,7 +59,13 @@ class Worker:
             world_size=self._world_size,
         )
         self._best = None if snapshot is None else snapshot["best"]
-        self._run = Run(training, resume=None if snapshot is None else dict(snapshot["run"]))
+        resume, known, epoch = None, [], 0
+        if snapshot is not None:
+            known, epoch = snapshot["lineage"], snapshot["run"]["epoch"]
+            before = Segment(**known[-1]).train_config()
+            resume = go_on(snapshot["run"], training, before=before, after=config)
+        self._lineage = continued(known, epoch=epoch, trial=number, config=config)
+        self._run = Run(training, resume=resume)
 
     def advance(self) -> dict[str, Any]:
         """Train one epoch and return its metrics, the best value so far and whether the run is at its end."""
@@ -77,7 +85,7 @@ class Worker:
 
     def snapshot(self) -> dict[str, Any]:
         """Return what `begin` needs to go on from here."""
-        return {"run": self._running().snapshot(), "best": self._best}
+        return {"run": self._running().snapshot(), "best": self._best, "lineage": self._lineage}
 
     def end(self) -> None:
         """Release the run, if there is one."""
