@@ -84,9 +84,9 @@ class HyperBand:
     proportional to `reduction^(K-1-s) / (K-s)`, HyperBand's own numbers. The number of a trial alone decides its
     bracket, so a sweep that goes on after a crash has the same brackets.
 
-    HyperBand as published waits: a bracket's trials pause at each rung until all are there. With fewer processes
-    than a bracket has trials that pauses everything that runs, and Ray's `HyperBandScheduler` then halves brackets that
-    hold two or three trials, or waits for trials that a searcher will not propose while those it has are unfinished.
+    HyperBand as published waits: a bracket's trials pause at each rung until all are there. Ray's `HyperBandScheduler`
+    compares those that a searcher has proposed so far, which are as many as run at once; with one or two processes that
+    is fewer than a bracket keeps, and of 12 trials it stopped none.
 
     Args:
         grace: Epochs of the earliest rung.
