@@ -188,6 +188,8 @@ class SchedulerConfig(Config):
     """pbt: the share of trials that copy, and of those that are copied."""
     resample_probability: float = Field(default=0.25, ge=0, le=1)
     """pbt: how often a copied setting is drawn anew rather than perturbed."""
+    synchronous: bool = True
+    """pbt: exchange when all trials are at the same epoch, so that none trains an epoch twice; or each as it comes."""
 
 
 class FoldsConfig(Config):

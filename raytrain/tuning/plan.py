@@ -16,6 +16,7 @@ from raytrain.data.store import SegmentStore
 from raytrain.distributed.cluster import Cluster
 from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.space import Point, count_points
+from raytrain.tuning.storage_location import StudyLocation
 
 __all__ = ["Plan", "planned_trials"]
 
@@ -27,6 +28,7 @@ class Plan:
     Attributes:
         space: What to search.
         directory: Where its files go.
+        location: Where the study is.
         study: The record of its trials, of earlier sessions too.
         experience: Points of other sweeps, and what became of them.
         split: Which samples train, validate and test.
@@ -39,6 +41,7 @@ class Plan:
 
     space: SpaceConfig
     directory: Path
+    location: StudyLocation
     study: optuna.Study
     experience: Sequence[tuple[Point, Outcome]]
     split: Split

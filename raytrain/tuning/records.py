@@ -38,7 +38,7 @@ class TrialRecord:
     Attributes:
         trial_id: Tune's id of it; of the latest process, where it went on in another.
         number: From 1, in the order of proposing; its number in the study is one less.
-        point: Its parameters.
+        point: Its parameters; in a population, those it had last.
         status: `finished` ran to its own end; `stopped` was ended by the scheduler, the budget or Ctrl-C; `failed`
             raised an error or never had a finite value of the sweep's metric.
         curve: The metrics of each epoch, with `epoch` and `seconds` that the trial ran until then.
@@ -164,6 +164,8 @@ def _take(records: dict[int, TrialRecord], event: dict[str, Any], metric: str, f
         case "epoch":
             row = {name: math.nan if value is None else value for name, value in event["metrics"].items()}
             _add(records[number], row | {"epoch": event["epoch"], "seconds": event["seconds"]}, metric, folder)
+        case "change":
+            records[number].point = event["point"]
         case "end":
             records[number].status, records[number].reason = event["status"], event["reason"]
 
@@ -189,6 +191,7 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
     """Keeps a record of every trial in memory, and each event as a line of `events.jsonl`, flushed.
 
     Attributes:
+        path: The file of events.
         goes_on: Whether the trial of a number, from 0, is begun again after its process died.
 
     Args:
@@ -201,10 +204,10 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         self.goes_on: Callable[[int], bool] = _never
         self.metric = space.fixed.metric
         self._space = space
-        self._path = directory / EVENTS_FILE
+        self.path = directory / EVENTS_FILE
         self._folder = directory / "trials"
-        _cut_partial_line(self._path)
-        self.records = records_of(self._path, metric=self.metric, folder=self._folder)
+        _cut_partial_line(self.path)
+        self.records = records_of(self.path, metric=self.metric, folder=self._folder)
         for record in self.records.values():
             record.measure(space.search)
         self._log: TextIO | None = None
@@ -251,6 +254,9 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
             if len(record.curve) < epoch < result["epoch"]:
                 self._epoch(record, epoch, row | facts, pid=None)
+        if "point" in result and json.loads(result["point"]) != record.point:  # a copy of another trial's
+            record.point = json.loads(result["point"])
+            self._write(event="change", number=record.number, epoch=result["epoch"], point=record.point)
         self._epoch(record, int(result["epoch"]), result, pid=result.get("pid"))
         record.attributes = {**record.attributes, "host": result.get("hostname")}
         record.status = "finished" if result["finished"] else "running"
@@ -306,7 +312,7 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
 
     def _write(self, **event: Any) -> None:
         if self._log is None:
-            self._log = self._path.open("a", encoding="utf-8")
+            self._log = self.path.open("a", encoding="utf-8")
         self._log.write(json.dumps(finite(event), allow_nan=False) + "\n")
         self._log.flush()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,18 @@ from optuna.trial import FrozenTrial, TrialState
 from ray import tune
 from ray.tune.error import TuneError
 from ray.tune.logger import TBXLoggerCallback
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from ray.tune.schedulers import TrialScheduler
 
-from raytrain.config.space import SpaceConfig
-from raytrain.tuning.distributions import extremes
+from raytrain.config.schema import METRICS
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.live import LiveTable
 from raytrain.tuning.plan import Plan
-from raytrain.tuning.records import Recorder, Status, TrialRecord
+from raytrain.tuning.population import checkpoints_to_keep
+from raytrain.tuning.recorded_trials import reopen_trial
+from raytrain.tuning.records import Recorder, Status, TrialRecord, read_events
+from raytrain.tuning.schedulers import create_scheduler, replay
 from raytrain.tuning.searcher import StudySearcher
+from raytrain.tuning.storage import explained
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.trial_files import trial_directory
 
@@ -39,13 +43,13 @@ def run_trials(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> tuple[tup
     Raises:
         RunError: The disk is full, or Tune broke off.
     """
-    space = plan.space
-    recorder = Recorder(space, plan.directory)
-    _reconcile(plan.study, recorder)
-    ended = sum(trial.state.is_finished() for trial in plan.study.get_trials(deepcopy=False))
-    searcher = StudySearcher(space, plan.study, folder=plan.folder, planned=plan.trials, experience=plan.experience)
-    recorder.goes_on = searcher.goes_on
-    interrupted = ended < plan.trials and _tune(plan, references, searcher, recorder)
+    recorder = Recorder(plan.space, plan.directory)
+    scheduler = create_scheduler(plan.space)
+    with explained(plan.location):
+        _reconcile(plan.study, recorder)
+        _stop_again(plan.study, recorder, replay(scheduler, _course(recorder)))
+        ended = sum(trial.state.is_finished() for trial in plan.study.get_trials(deepcopy=False))
+        interrupted = ended < plan.trials and _tune(plan, references, scheduler, recorder)
     return tuple(recorder.records[number] for number in sorted(recorder.records)), interrupted
 
 
@@ -63,13 +67,38 @@ def _reconcile(study: optuna.Study, recorder: Recorder) -> None:
             record.status = "running"  # it goes on, and ends at once if it is at its end
 
 
+def _course(recorder: Recorder) -> Iterator[tuple[str, int, float, bool]]:
+    """Yield what a scheduler was told in earlier sessions: trial, epoch, value, and whether it ended with that."""
+    told = [event for event in read_events(recorder.path) if event["event"] == "epoch"]
+    last = {event["number"]: index for index, event in enumerate(told)}
+    for index, event in enumerate(told):
+        number, value = event["number"], event["metrics"].get(recorder.metric)
+        ended = index == last[number] and recorder.records[number].status != "running"
+        yield str(number - 1), event["epoch"], math.nan if value is None else value, ended
+
+
+def _stop_again(study: optuna.Study, recorder: Recorder, numbers: Iterable[str]) -> None:
+    """End the trials that the scheduler had stopped when the driver died before it could say so."""
+    better = max if METRICS[recorder.metric] == "max" else min
+    for number in map(int, numbers):
+        trial = study.trials[number]
+        if trial.state is TrialState.RUNNING and trial.intermediate_values and len(study.directions) == 1:
+            again = reopen_trial(study, number)
+            again.set_user_attr("best", [better(trial.intermediate_values.values())])
+            study.tell(again, state=TrialState.PRUNED)
+            recorder.settle(number + 1, "stopped", "by the scheduler")
+
+
 def _reason(trial: FrozenTrial, status: Status) -> str:
     return str(trial.user_attrs.get("failure", "")) if status == "failed" else ""
 
 
-def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], searcher: StudySearcher, recorder: Recorder) -> bool:
+def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], scheduler: TrialScheduler, recorder: Recorder) -> bool:
     """Run the remaining trials; return whether Ctrl-C ended them early."""
     space = plan.space
+    searcher = StudySearcher(space, plan.study, folder=plan.folder, planned=plan.trials, experience=plan.experience)
+    recorder.goes_on = searcher.goes_on
+    population = space.scheduler.name == "pbt"
     live = LiveTable(recorder, space, plan.trials, plan.console)
     tuner = tune.Tuner(
         tune.with_resources(
@@ -78,9 +107,10 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], searcher: StudySe
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=_scheduler(space),
+            scheduler=scheduler,
             num_samples=-1,  # the searcher knows when all are done
-            max_concurrent_trials=min(plan.concurrency, plan.trials),
+            # The members of a population take turns, and Tune counts those that pause.
+            max_concurrent_trials=None if population else min(plan.concurrency, plan.trials),
             time_budget_s=space.search.time_budget_s,
             reuse_actors=True,
             trial_dirname_creator=_directory_name,
@@ -89,7 +119,7 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], searcher: StudySe
             name="trials",
             storage_path=str(plan.directory),
             callbacks=[recorder, live, TBXLoggerCallback()],
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=checkpoints_to_keep(space), checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),  # the searcher begins them again
             verbose=0,
         ),
@@ -110,18 +140,3 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], searcher: StudySe
 def _directory_name(trial: Any) -> str:  # noqa: ANN401 - Tune's own trial
     """Let Tune's files of a trial, such as TensorBoard's, lie in the trial's folder."""
     return trial_directory(Path(), trial.config["number"]).name
-
-
-def _scheduler(space: SpaceConfig) -> TrialScheduler:
-    if space.scheduler.name == "none":
-        return FIFOScheduler()
-    varied = space.parameters.get("epochs")
-    epochs = max(extremes(varied)) if varied is not None else space.fixed.epochs
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=space.fixed.metric,
-        mode=space.fixed.direction,
-        max_t=epochs,
-        grace_period=min(space.scheduler.grace_epochs, epochs),
-        reduction_factor=space.scheduler.reduction_factor,
-    )

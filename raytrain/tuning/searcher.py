@@ -103,6 +103,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         """Add an epoch to the trial's learning curve, and those before it that nobody told."""
         if "epoch" not in result:
             return  # no epoch yet
+        if "point" in result:  # a copy of another trial goes on from here with its own settings
+            self._trials[trial_id].set_user_attr("point", json.loads(result["point"]))
         for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
             if epoch < result["epoch"]:
                 self._report(trial_id, epoch, {**result, **row})

@@ -27,6 +27,7 @@ from raytrain.errors import DataError, RaytrainError, RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
 from raytrain.tuning.continuation import Continuation, changed_data, continued, save_space
 from raytrain.tuning.experience import experience_of
+from raytrain.tuning.exploration import check_population
 from raytrain.tuning.plan import Plan, planned_trials
 from raytrain.tuning.recorded_study import continue_study, create_study
 from raytrain.tuning.records import TrialRecord
@@ -42,6 +43,14 @@ from raytrain.tuning.verdict import judge_best
 
 __all__ = ["load_space", "run_sweep"]
 
+_SCHEDULERS = {
+    "none": "",
+    "asha": " with ASHA",
+    "hyperband": " with HyperBand",
+    "median": " with median stopping",
+    "pbt": " with population based training",
+}
+
 
 def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> SpaceConfig:
     """Read a search space from a YAML file or a mapping, override dotted fields, and check all of it.
@@ -53,6 +62,7 @@ def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | 
     where = str(source) if isinstance(source, Path) else "search space"
     space = validate(SpaceConfig, apply_overrides(settings, overrides or {}), where=where)
     check_space(space)
+    check_population(space)
     return space
 
 
@@ -117,7 +127,9 @@ def run_sweep(
             study = _recorded(stack, location, partial(continue_study, space))
             _go_on(space, resume, changes=changes, digest=digest, command=text)
         save_location(directory, location)
-        plan = Plan(space, directory, study, experience, split, stores, configs, cluster, concurrency, console)
+        plan = Plan(
+            space, directory, location, study, experience, split, stores, configs, cluster, concurrency, console
+        )
         return _run(plan, command=text, started=started)
 
 
@@ -179,7 +191,7 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
         directory=plan.directory,
         command=command,
         metric=space.fixed.metric,
-        algorithm=space.search.algorithm + (" with ASHA" if space.scheduler.name == "asha" else ""),
+        algorithm=space.search.algorithm + _SCHEDULERS[space.scheduler.name],
         classes=plan.split.classes,
         leaky=plan.split.leaky,
         notes=plan.split.notes,

@@ -59,6 +59,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         """Start the ranks once; each trial has a folder of its own below `folder`."""
         self._folder = folder
         self._every_s = space.search.checkpoint_s
+        self._population = space.scheduler.name == "pbt"
         self._ahead: _Start | None = None
         self._restarted: list[dict[str, float]] | None = None
         world_size = space.resources.workers_per_trial
@@ -90,7 +91,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         except Exception as error:  # noqa: BLE001 - whatever a configuration can bring about
             return self._failed(error)
         self._files.keep(self._worker.snapshot(), improved=result["improved"], finished=result["finished"])
-        return {**result, **self._history(), "done": result["finished"]}
+        return {**result, **self._history(), **self._settings(), "done": result["finished"]}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Write rank 0's snapshot for Tune, which hands it to a trial it paused or copies."""
@@ -120,16 +121,17 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         if self._ahead is None:
             return None
         start, self._ahead = self._ahead, None
+        self._begun = start
         self._files = TrialFiles(trial_directory(self._folder, start.number), every_s=self._every_s)
         known = self._files.failure()
         if known is not None:
             return _failure(known)
-        snapshot = start.snapshot if start.snapshot is not None else self._files.newest(start.point)
+        snapshot = self._files.newest(start.point) if start.snapshot is None else self._with_own_best(start.snapshot)
         try:
             # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
             directory = self._files.directory  # not logdir, which Ray deletes with the session
-            others = [peer.begin.remote(start.point, directory, snapshot) for peer in self._peers]
-            self._worker.begin(start.point, directory=directory, snapshot=snapshot)
+            others = [peer.begin.remote(start.point, start.number, directory, snapshot) for peer in self._peers]
+            self._worker.begin(start.point, number=start.number, directory=directory, snapshot=snapshot)
             ray.get(others)
         except OSError:
             raise
@@ -137,6 +139,11 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
             return self._failed(error)
         self._restarted = None if snapshot is None else self._worker.history
         return None
+
+    def _with_own_best(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+        """Return a snapshot, which may be another trial's, with the best value that this trial has a checkpoint of."""
+        best = read_checkpoint(self._files.best)["best"] if self._files.best.exists() else None
+        return {**snapshot, "best": best}
 
     def _failed(self, error: Exception) -> dict[str, Any]:
         """Return the result of a point that cannot be trained."""
@@ -146,6 +153,10 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
             raise error
         self._worker.end()
         return _failure(reason)
+
+    def _settings(self) -> dict[str, str]:
+        """Return the point as text, in a population, whose members change theirs; Tune's own config is ahead of it."""
+        return {"point": json.dumps(self._begun.point)} if self._population else {}
 
     def _history(self) -> dict[str, str]:
         """Return, once after going on from a checkpoint, the epochs before it: the driver may never have heard of some.
@@ -171,8 +182,8 @@ class _Peer:
     def join(self, address: str) -> None:
         join(address, rank=self._rank, world_size=self._world_size)
 
-    def begin(self, point: Point, directory: Path, snapshot: dict[str, Any] | None) -> None:
-        self._worker.begin(point, directory=directory, snapshot=snapshot)
+    def begin(self, point: Point, number: int, directory: Path, snapshot: dict[str, Any] | None) -> None:
+        self._worker.begin(point, number=number, directory=directory, snapshot=snapshot)
 
     def advance(self) -> None:
         self._worker.advance()

@@ -14,6 +14,7 @@ from raytrain.data.store import store_key
 from raytrain.distributed.judge import judge, refit
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
+from raytrain.tuning.lineage import SCHEDULE_FILE, write_schedule
 from raytrain.tuning.plan import Plan
 from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.results import Best
@@ -35,13 +36,22 @@ def judge_best(
         return None
     winner = min(candidates, key=lambda record: (sign * (record.value(space.fixed.metric) or 0.0), record.number))
     snapshot = read_checkpoint(Path(winner.checkpoint))
-    config = train_config(space, winner.point)
+    point = snapshot["point"]  # of the checkpoint: a member of a population may have gone on with another
+    config = train_config(space, point)
     call = partial(_call, plan, references, store_key(config.windows))
     with plan.console.status("judging the best checkpoint"):
         judgements = call(partial(judge, config, snapshot=snapshot["run"], parts=("validation", "test")))
     folder = plan.directory / "best"
     write_checkpoint(folder / CHECKPOINT_FILE, snapshot["run"])
     (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    if space.scheduler.name == "pbt":
+        write_schedule(
+            folder / SCHEDULE_FILE,
+            snapshot["lineage"],
+            epochs=snapshot["epoch"],
+            metric=space.fixed.metric,
+            value=snapshot["best"],
+        )
     refit_test = None
     if space.refit and not interrupted:
         with plan.console.status("training the best configuration once more, on training and validation parts"):
@@ -50,7 +60,7 @@ def judge_best(
         write_checkpoint(folder / "refit.pt", refitted)
     return Best(
         trial=winner.number,
-        point=winner.point,
+        point=point,
         config=config.model_dump(mode="json"),
         epoch=snapshot["run"]["epoch"],
         reported=snapshot["best"],

@@ -15,6 +15,7 @@ from raytrain.data.store import SegmentStore, store_key
 from raytrain.engine.fit import Run
 from raytrain.engine.seeding import seed_everything
 from raytrain.errors import RunError
+from raytrain.tuning.lineage import Segment, continued, go_on
 from raytrain.tuning.model_facts import MODEL_FACTS, model_facts
 from raytrain.tuning.space import Point, train_config
 
@@ -44,13 +45,20 @@ class Worker:
         self._run: Run | None = None
         self._point: Point = {}
         self._best: float | None = None
+        self._lineage: list[dict[str, Any]] = []
         self._facts: dict[str, float] = {}
         self._wanted = MODEL_FACTS & {*space.search.objectives, *space.search.constraints}
 
-    def begin(self, point: Point, *, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
+    def begin(self, point: Point, *, number: int, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
         """Set up the run of `point`, from its start or from a snapshot; its callbacks write into `directory`.
 
         A snapshot of another point lends its weights and states, and the run goes on with this point's settings.
+
+        Args:
+            point: Its parameters.
+            number: Of the trial, from 0.
+            directory: Its folder.
+            snapshot: Of this trial, or of one that it copies.
         """
         self.end()
         config = train_config(self._space, point)
@@ -65,7 +73,12 @@ class Worker:
         )
         self._point = dict(point)
         self._best = None if snapshot is None else snapshot["best"]
-        self._run = Run(training, resume=None if snapshot is None else dict(snapshot["run"]))
+        resume, known, epoch = None, [], 0
+        if snapshot is not None:
+            known, epoch = snapshot["lineage"], snapshot["epoch"]
+            resume = go_on(snapshot["run"], training, before=Segment(**known[-1]).train_config(), after=config)
+        self._lineage = continued(known, epoch=epoch, trial=number, config=config)
+        self._run = Run(training, resume=resume)
         self._facts = model_facts(training, self._wanted) if self._wanted else {}
 
     @property
@@ -97,7 +110,13 @@ class Worker:
     def snapshot(self) -> dict[str, Any]:
         """Return what `begin` needs to go on from here."""
         run = self._running()
-        return {"run": run.snapshot(), "best": self._best, "point": self._point, "epoch": run.state.progress.epoch}
+        return {
+            "run": run.snapshot(),
+            "best": self._best,
+            "point": self._point,
+            "epoch": run.state.progress.epoch,
+            "lineage": self._lineage,
+        }
 
     def end(self) -> None:
         """Release the run, if there is one."""

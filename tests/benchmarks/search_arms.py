@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -21,8 +22,8 @@ from ray.tune.search.optuna import OptunaSearch
 
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning import sweep
 from raytrain.tuning.optuna_points import suggest_point
+from raytrain.tuning.schedulers import create_scheduler
 from raytrain.tuning.searcher import StudySearcher
 from raytrain.tuning.space import Point
 from tests.benchmarks.search_problems import Curve, Problem
@@ -30,6 +31,8 @@ from tests.benchmarks.search_problems import Curve, Problem
 __all__ = ["OURS", "RANDOM", "Arm", "Tuner", "arms", "simulate"]
 
 SLOTS = 2
+_ENDLESS = 10_000
+"""Trials, more than the budget of epochs allows."""
 RANDOM = "raytrain, random"
 OURS = "raytrain, TPE"
 
@@ -154,7 +157,7 @@ class RayTuner:
         suggested = self._searcher.suggest(trial_id)
         if suggested is None or suggested == Searcher.FINISHED:
             return None
-        self._trials[trial_id] = SimpleNamespace(trial_id=trial_id)
+        self._trials[trial_id] = SimpleNamespace(trial_id=trial_id, config=suggested)
         self._scheduler.on_trial_add(None, self._trials[trial_id])
         return self._point(suggested)
 
@@ -200,9 +203,11 @@ def _ours(space: SpaceConfig, seed: int, algorithm: str, scheduler: str | None =
     search = space.search.model_copy(update={"seed": seed, "algorithm": algorithm})
     stopping = space.scheduler.model_copy(update={"name": scheduler or space.scheduler.name})
     space = space.model_copy(update={"search": search, "scheduler": stopping})
-    searcher = StudySearcher(space, optuna.create_study(direction=_direction(space)))
-    stops = sweep._scheduler(space)  # what a sweep stops with is what is to be judged
-    return RayTuner(searcher, stops, metric=space.fixed.metric, point=lambda suggested: suggested["point"])
+    study = optuna.create_study(direction=_direction(space))
+    searcher = StudySearcher(space, study, folder=Path("trials"), planned=_ENDLESS)
+    return RayTuner(
+        searcher, create_scheduler(space), metric=space.fixed.metric, point=lambda suggested: suggested["point"]
+    )
 
 
 def _plain_ray(space: SpaceConfig, seed: int, scheduler: TrialScheduler) -> Tuner:
