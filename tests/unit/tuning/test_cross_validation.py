@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - estimators are of any type, X is a name of scikit-learn
 from __future__ import annotations
 
 import math

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401 - estimators are of any type, X is a name of scikit-learn
 from __future__ import annotations
 
 import warnings
@@ -24,7 +25,7 @@ X, Y = make_classification(90, 6, random_state=0)
 
 def untimed(table: dict[str, Any]) -> pd.DataFrame:
     frame = pd.DataFrame(table)
-    return frame.drop(columns=[name for name in frame if name.endswith("_time")])
+    return frame.drop(columns=[name for name in frame if str(name).endswith("_time")])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
@@ -34,7 +35,11 @@ def untimed(table: dict[str, Any]) -> pd.DataFrame:
         (SVC(), {"C": [0.1, 1, 10], "kernel": ["rbf", "linear"]}, None),
         (SVC(), [{"kernel": ["rbf"], "gamma": [0.1, "scale"]}, {"kernel": ["poly"], "degree": [2, 3]}], "f1"),
         (RandomForestClassifier(5, random_state=0), {"max_depth": [None, 2], "bootstrap": [True, False]}, "roc_auc"),
-        (make_pipeline(StandardScaler(), SVC()), {"standardscaler": [StandardScaler(), MinMaxScaler()]}, ["f1", "recall"]),
+        (
+            make_pipeline(StandardScaler(), SVC()),
+            {"standardscaler": [StandardScaler(), MinMaxScaler()]},
+            ["f1", "recall"],
+        ),
         (KNeighborsClassifier(), {"n_neighbors": [1, 2, 3, 4, 50, 1000]}, None),
         (SVC(), {"class_weight": [None, "balanced", {0: 1, 1: 9}]}, {"a": "accuracy", "b": "f1"}),
         (SVC(), {"C": [1.0, -1.0]}, None),
@@ -52,7 +57,7 @@ def test_the_table_is_that_of_grid_search_cv(estimator: Any, grid: Any, scoring:
     ours = search_table(candidates, [judge.judge(candidate) for candidate in candidates])
     assert list(ours) == list(theirs.cv_results_)
     assert str(untimed(ours)["params"].tolist()) == str(untimed(theirs.cv_results_)["params"].tolist())
-    values = [name for name in untimed(ours) if name != "params" and not name.startswith("param_standard")]
+    values = [name for name in untimed(ours) if name != "params" and not str(name).startswith("param_standard")]
     pd.testing.assert_frame_equal(untimed(ours)[values], untimed(theirs.cv_results_)[values], check_exact=True)
     for name, column in ours.items():
         if name.startswith("param_"):
@@ -77,5 +82,3 @@ def test_what_was_not_scored_ranks_last() -> None:
     scores = [[fold(np.nan), fold(1.0)], [fold(-5.0), fold(-5.0)], [fold(np.nan)] * 2, [fold(0.0)] * 2]
     assert search_table([{"a": 1}] * 4, scores)["rank_test_score"].tolist() == [3, 2, 3, 1]
     assert search_table([{"a": 1}] * 2, [[fold(np.nan)], [fold(np.nan)]])["rank_test_score"].tolist() == [1, 1]
-
-

@@ -1,3 +1,4 @@
+# ruff: noqa: ANN401, N803 - estimators are of any type, X is a name of scikit-learn
 from __future__ import annotations
 
 from typing import Any
@@ -55,5 +56,5 @@ def test_parameters_that_cannot_be_set_are_found_before_the_search() -> None:
     with pytest.raises(ConfigError, match="param_grid: c=1 cannot be set: Invalid parameter 'c' for estimator"):
         check_candidates(SVC(), [{"C": 1}, {"c": 1}], [[0.0]])
     found = search_model("cnn1d", WINDOWS, LABELS).estimator
-    with pytest.raises(ConfigError, match="model.kernel_size must be odd"):
+    with pytest.raises(ConfigError, match=r"model.kernel_size must be odd"):
         check_candidates(found, [{"model.kernel_size": 8}], WINDOWS)

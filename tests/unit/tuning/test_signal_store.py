@@ -1,3 +1,4 @@
+# ruff: noqa: N803, N806 - estimators are of any type, X is a name of scikit-learn
 from __future__ import annotations
 
 import numpy as np
