@@ -44,7 +44,8 @@ def test_every_default_can_be_set(name: str) -> None:
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_estimators_accept_the_values_of_their_defaults(name: str) -> None:
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(40, 4)), rng.integers(0, 2, 40)
+    y = np.arange(40) % 2
+    X = rng.normal(size=(40, 4)) + 3 * y[:, None]
     found = search_model(ESTIMATORS[name], X, y)
     for point in sample_candidates(default_space(name, prefix=found.prefix), count=3, random_state=0):
         found.estimator.set_params(**point).fit(X, y)
