@@ -22,7 +22,7 @@ from raytrain.tuning.judging import Candidate, Judging
 
 __all__ = ["SearchResources", "judge_candidates"]
 
-_RETRIES = 2  # of a process that died; what an estimator raises is a result
+_RETRIES = 1  # of a process that died; what an estimator raises is a result
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,4 +124,6 @@ def failed_fold(names: Iterable[str], *, reason: str, train: bool, seconds: floa
 
 
 def _described(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip()
+    # scikit-learn says anew of its own function what an estimator said of itself.
+    origin = error.__cause__ if type(error.__cause__) is type(error) else error
+    return f"{type(error).__name__}: {origin}".strip()

@@ -47,7 +47,8 @@ DEFAULT_SPACES: Mapping[str, Space] = {
         **_TRAINING,
         "model.width": _one_of(32, 64, 128),
         "model.depth": _int(2, 4),
-        "model.patch_length": _one_of(32, 64, 128),
+        "model.patch_length": _one_of(64, 128),
+        "model.patch_stride": _one_of(32, 64),
         "model.dropout": _real(0.0, 0.3),
     },
     "physics_hybrid": {**_KERNELS, "model.orders": _one_of(8, 16, 32), "model.hidden": _one_of(32, 64)},
@@ -63,11 +64,12 @@ DEFAULT_SPACES: Mapping[str, Space] = {
         "max_depth": _one_of(None, 8, 16, 32),
         "min_samples_leaf": {"type": "int", "low": 1, "high": 16, "log": True},
     },
-    # C. Hsu, C. Chang, C. Lin, "A practical guide to support vector classification", 2003: C and gamma.
+    # C. Hsu, C. Chang, C. Lin, "A practical guide to support vector classification", 2003: both in powers; C not up to
+    # their 2^15, where a linear kernel takes minutes on classes that overlap.
     "svm": {
         "kernel": _one_of("rbf", "linear"),
-        "C": _log(2.0**-5, 2.0**15),
-        "gamma": {**_log(2.0**-15, 2.0**3), "when": {"kernel": "rbf"}},
+        "C": _log(1e-2, 1e3),
+        "gamma": {**_log(1e-4, 10.0), "when": {"kernel": "rbf"}},
     },
     # T. Hastie, R. Tibshirani, J. Friedman, "The elements of statistical learning", 2009, chapter 10: shallow trees,
     # slow learning, subsampling.

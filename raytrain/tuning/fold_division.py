@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -46,7 +47,9 @@ def make_folds(
     try:
         divider = check_cv(cv, y, classifier=is_classifier(estimator))
         rows = np.arange(len(y))
-        folds = tuple((rows[train], rows[test]) for train, test in divider.split(X, y, groups))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")  # they are checked below
+            folds = tuple((rows[train], rows[test]) for train, test in divider.split(X, y, groups))
     except (ValueError, IndexError) as error:
         raise DataError(f"cv: the rows cannot be divided so: {error}") from error
     if not folds:

@@ -15,7 +15,8 @@ from rich.text import Text
 
 from raytrain.config.schema import METRICS
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning.records import Recorder, Status, TrialRecord
+from raytrain.tuning.recorder import Recorder
+from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.space import describe_point
 
 __all__ = ["LiveTable"]

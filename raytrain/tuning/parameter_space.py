@@ -116,8 +116,8 @@ def distinct(candidates: Sequence[Point]) -> tuple[list[Point], list[int]]:
 
 
 def _mappings(spaces: ParameterGrids) -> list[ParameterSpace]:
-    mappings = [spaces] if isinstance(spaces, Mapping) else list(spaces)
-    if not mappings or not all(isinstance(one, Mapping) and one for one in mappings):  # type: ignore[redundant-expr]
+    mappings: list[Any] = [spaces] if isinstance(spaces, Mapping) else list(spaces)
+    if not mappings or not all(isinstance(one, Mapping) and one for one in mappings):
         raise ConfigError(f"param_grid: expected a mapping from parameters to their values, or several, got {spaces!r}")
     return mappings
 

@@ -21,7 +21,8 @@ from raytrain.tuning.live import LiveTable
 from raytrain.tuning.plan import Plan
 from raytrain.tuning.population import checkpoints_to_keep
 from raytrain.tuning.recorded_trials import reopen_trial
-from raytrain.tuning.records import Recorder, Status, TrialRecord, read_events
+from raytrain.tuning.recorder import Recorder
+from raytrain.tuning.records import Status, TrialRecord, read_events
 from raytrain.tuning.schedulers import create_scheduler, replay
 from raytrain.tuning.searcher import StudySearcher
 from raytrain.tuning.storage import explained

@@ -37,6 +37,8 @@ _NO_GROUPS = (
 )
 _GROUPED = "no fold has a group in both its training and its test rows"
 
+_RESULTS = ("cv_results_", "best_params_", "best_score_", "best_index_", "best_estimator_", "refit_time_", "failures_")
+
 
 @dataclass(frozen=True, slots=True)
 class SearchTask:
@@ -134,6 +136,8 @@ class SearchOptimizer(ABC):
         """
         task = self._prepare(model, X, y, param_grid, cv=cv, scoring=scoring, groups=groups)
         candidates = self._candidates(task)
+        for name in _RESULTS:
+            vars(self).pop(name, None)
         with connect() as cluster:
             judge_candidates(candidates, task.judge, cluster=cluster, resources=self._resources)
             self._keep(task, candidates.gathered(task.judge.unjudged("not judged: the search was stopped before")))

@@ -107,4 +107,5 @@ def check_candidates(estimator: Any, candidates: Iterable[Point], X: Any) -> Non
             if isinstance(made, SignalClassifier):
                 made.config(samples)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"param_grid: {candidate} cannot be set: {error}") from error
+            point = ", ".join(f"{name}={value}" for name, value in candidate.items())
+            raise ConfigError(f"param_grid: {point} cannot be set: {error}") from error

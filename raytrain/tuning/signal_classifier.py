@@ -137,7 +137,8 @@ class SignalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803 - scikit-learn's name
         """Return the likeliest label of each of the windows X, `[N]`."""
-        return np.asarray(self.classes_[self._scores(X).argmax(axis=1)])
+        likeliest = self._scores(X).argmax(axis=1)
+        return np.asarray(self.classes_[likeliest])
 
     def _scores(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803
         """Return the class scores of windows X, `[N, K]`."""

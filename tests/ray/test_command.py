@@ -25,7 +25,7 @@ from optuna.trial import TrialState
 from raytrain.cli.main import main
 from raytrain.distributed.cluster import connect
 from raytrain.errors import ConfigError
-from raytrain.tuning.records import Recorder
+from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.results import load_result
 
 pytestmark = pytest.mark.ray

@@ -11,7 +11,8 @@ from rich.console import Console
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.live import LiveTable
-from raytrain.tuning.records import Recorder, Status, TrialRecord
+from raytrain.tuning.recorder import Recorder
+from raytrain.tuning.records import Status, TrialRecord
 
 
 def make_space(metric: str = "val/macro_f1") -> SpaceConfig:
