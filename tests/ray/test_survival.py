@@ -214,27 +214,24 @@ def _drive_with_machines_dying(directory: Path, kills: int) -> None:
     from ray.cluster_utils import Cluster
 
     chance, machines = random.Random(7), Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    node, done, over = machines.add_node(num_cpus=2), 0, threading.Event()
+    node, done = machines.add_node(num_cpus=2), 0
 
-    def kill() -> None:
-        nonlocal node, done
-        while done < kills:
+    def run() -> None:
+        with connect(machines.address):
+            _run_or_resume(directory)
+
+    sweep = threading.Thread(target=run)  # and not the killing: Ray starts machines in the main thread only
+    sweep.start()
+    try:
+        while done < kills and sweep.is_alive():
             due = len(epochs_told(directory)) + chance.randrange(1, 5)
-            while len(epochs_told(directory)) < due:
-                if over.wait(0.01):
-                    return
+            while len(epochs_told(directory)) < due and sweep.is_alive():
+                time.sleep(0.01)
             machines.remove_node(node, allow_graceful=False)
             node = machines.add_node(num_cpus=2)
             done += 1
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        with connect(machines.address):
-            _run_or_resume(directory)
+        sweep.join()
     finally:
-        over.set()
-        killer.join()
         machines.shutdown()
         (directory.parent / "kills").write_text(str(done))
 
