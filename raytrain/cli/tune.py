@@ -77,6 +77,17 @@ def tune(
         bool | None,
         typer.Option(help="Train the winner once more on training and validation parts.", rich_help_panel=_SEARCH),
     ] = None,
+    folds: Annotated[
+        Literal["by-recording", "by-load", "by-severity", "by-bearing", "by-dataset"] | None,
+        typer.Option(help="Validate on each group of what is not tested in turn.", rich_help_panel=_SEARCH),
+    ] = None,
+    confirm_top: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train this many of the best again with other seeds.", rich_help_panel=_SEARCH),
+    ] = None,
+    confirm_seeds: Annotated[
+        int | None, typer.Option(min=2, help="Seeds of each that is trained again.", rich_help_panel=_SEARCH)
+    ] = None,
     workers_per_trial: Annotated[
         int | None,
         typer.Option(min=1, help="Ranks of DistributedDataParallel per trial.", rich_help_panel=_RESOURCES),
@@ -111,6 +122,8 @@ def tune(
         typer.Option(
             help="Where the study is kept: journal or sqlite in the run's folder, or a URL such as "
             "postgresql://user@host/studies.",
+            envvar="RAYTRAIN_STORAGE",
+            show_envvar=True,
             rich_help_panel=_EARLIER,
         ),
     ] = None,
@@ -152,6 +165,9 @@ def tune(
             "fixed.epochs": epochs,
             "scheduler.name": scheduler,
             "refit": refit,
+            "folds.by": folds,
+            "confirm.top": confirm_top,
+            "confirm.seeds": confirm_seeds,
             "resources.workers_per_trial": workers_per_trial,
             "resources.cpus_per_worker": cpus_per_worker,
             "resources.gpus_per_worker": gpus_per_worker,

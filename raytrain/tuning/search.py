@@ -39,7 +39,7 @@ _STATUS: Mapping[TrialState, Status] = {
 
 
 def run_trials(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> tuple[tuple[TrialRecord, ...], bool]:
-    """Run the trials that are still to run; return all, and whether Ctrl-C ended them early.
+    """Run the trials that are still to run; return all, and whether a signal ended them early.
 
     Raises:
         RunError: The disk is full, or Tune broke off.
@@ -95,7 +95,7 @@ def _reason(trial: FrozenTrial, status: Status) -> str:
 
 
 def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], scheduler: TrialScheduler, recorder: Recorder) -> bool:
-    """Run the remaining trials; return whether Ctrl-C ended them early."""
+    """Run the remaining trials; return whether a signal ended them early."""
     space = plan.space
     searcher = StudySearcher(space, plan.study, folder=plan.folder, planned=plan.trials, experience=plan.experience)
     recorder.goes_on = searcher.goes_on
@@ -134,7 +134,7 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], scheduler: TrialS
         finally:
             live.stop()
             searcher.close()
-            recorder.close(reason="by Ctrl-C" if interruption.happened else "by the time budget")
+            recorder.close(reason=f"by {interruption.by}" if interruption.happened else "by the time budget")
     return interruption.happened
 
 
