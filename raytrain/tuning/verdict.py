@@ -10,7 +10,7 @@ from typing import TypeVar
 import ray
 
 from raytrain.config.load import dump_yaml
-from raytrain.data.store import store_key
+from raytrain.data.store import SegmentStore, store_key
 from raytrain.distributed.judge import judge, refit
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
@@ -77,6 +77,11 @@ def _call(plan: Plan, references: Mapping[str, ray.ObjectRef], key: str, functio
     resources = plan.space.resources
     if plan.cluster.nodes == 1 and not resources.gpus_per_worker:
         return function(store=plan.stores[key])
-    task = ray.remote(function).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
-    result: Result = ray.get(task.remote(store=references[key]))
+    task = ray.remote(_applied).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
+    result: Result = ray.get(task.remote(function, references[key]))
     return result
+
+
+def _applied(function: Callable[..., Result], store: SegmentStore) -> Result:
+    """Call what Ray would not take for a task, because it is a partial function."""
+    return function(store=store)

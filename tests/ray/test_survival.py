@@ -213,7 +213,14 @@ def _drive_with_machines_dying(directory: Path, kills: int) -> None:
     """Run a sweep whose trials are on machines beside the driver's, which lose power one after another."""
     from ray.cluster_utils import Cluster
 
-    chance, machines = random.Random(7), Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    # By default Ray takes half a minute to call a machine dead.
+    patience = {
+        "health_check_initial_delay_ms": 1000,
+        "health_check_period_ms": 1000,
+        "health_check_failure_threshold": 3,
+    }
+    chance = random.Random(7)
+    machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": patience})
     node, done = machines.add_node(num_cpus=2), 0
 
     def run() -> None:
