@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -104,29 +104,32 @@ def run_sweep(
     check_teachers(space)
     experience = experience_of(warm_start, space)
     recordings, split = read_and_split(space.fixed.data)
+    digest = data_hash(recordings)
+    changes += [] if resume is None else _changed_data(resume, digest)
     configs = window_configs(space)
     with console.status("preparing the windows once for all trials"):
         wanted = [*configs, *([RAW] if space.baselines.names else [])]
         stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target)
-        digest = data_hash(recordings)
     with ExitStack() as stack:
         cluster = stack.enter_context(connect(address))
         concurrency = cluster.concurrent(bundles(space.resources).bundles[0], space.resources.workers_per_trial)
         text = masked(shlex.join(command)) or f"raytrain tune {space.name}"
         if resume is None:
-            data = {"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)}
             directory = create_run_directory(runs_dir, name=name, default=space.name)
             stack.enter_context(claimed(directory))
-            location = locate(storage, directory, directory.name)
-            study = _recorded(stack, location, partial(_created, space, directory))
+            with _gone_if_refused(directory):
+                location = locate(storage, directory, directory.name)
+                study = _recorded(stack, location, partial(create_study, space))
+            save_location(directory, location)
+            data = {"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)}
             _begin(space, directory, data=data | {"leaky": split.leaky}, command=text)
         else:
             directory = resume.directory.resolve()
             stack.enter_context(claimed(directory))
             location = read_location(directory, storage)
             study = _recorded(stack, location, partial(continue_study, space))
-            _go_on(space, resume, changes=changes, digest=digest, command=text)
-        save_location(directory, location)
+            save_location(directory, location)
+            _go_on(space, directory, forced=changes, command=text)
         plan = Plan(
             space, directory, location, study, experience, split, stores, configs, cluster, concurrency, console
         )
@@ -141,13 +144,31 @@ def _recorded(stack: ExitStack, location: StudyLocation, find: Callable[[StudyLo
     return study
 
 
-def _created(space: SpaceConfig, directory: Path, location: StudyLocation) -> optuna.Study:
-    """Return a new study; take the run's folder away again where its storage cannot be used."""
+@contextmanager
+def _gone_if_refused(directory: Path) -> Iterator[None]:
+    """Take the folder of a new run away again where its storage cannot be used."""
     try:
-        return create_study(space, location)
+        yield
     except RaytrainError:
         shutil.rmtree(directory)
         raise
+
+
+def _changed_data(how: Continuation, digest: str) -> list[str]:
+    """Return how the recordings changed, where that is forced.
+
+    Raises:
+        DataError: They are others than those the sweep began with, and nobody insists.
+    """
+    changed = changed_data(how.directory, digest)
+    if changed is None:
+        return []
+    if not how.force:
+        raise DataError(
+            f"--resume {how.directory}: the sweep began with {changed}; bring those back, start a new sweep with "
+            "--warm-start-from, or use --force, which the manifest then tells"
+        )
+    return [changed]
 
 
 def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command: str) -> None:
@@ -157,22 +178,11 @@ def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command
     save_space(directory, space)
 
 
-def _go_on(space: SpaceConfig, how: Continuation, *, changes: list[str], digest: str, command: str) -> None:
-    """Write down that the sweep goes on, and with what.
-
-    Raises:
-        DataError: The recordings are others than those it began with, and nobody insists.
-    """
-    changed = changed_data(how.directory, digest)
-    if changed is not None and not how.force:
-        raise DataError(
-            f"--resume {how.directory}: the sweep began with {changed}; bring those back, start a new sweep with "
-            "--warm-start-from, or use --force, which the manifest then tells"
-        )
-    forced = [*changes, *([changed] if changed else [])]
+def _go_on(space: SpaceConfig, directory: Path, *, forced: list[str], command: str) -> None:
+    """Write down that the sweep goes on, and with what."""
     where = {"planned_trials": planned_trials(space), "forced": forced}
-    record_resume(how.directory / "manifest.json", command=command, where=where)
-    save_space(how.directory, space)
+    record_resume(directory / "manifest.json", command=command, where=where)
+    save_space(directory, space)
 
 
 def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
