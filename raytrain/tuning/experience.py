@@ -17,15 +17,23 @@ from raytrain.tuning.space import Point, active_parameters
 __all__ = ["experience_of", "point_in"]
 
 
+_LEARN_NOTHING = ("grid", "random", "quasi_random")
+
+
 def experience_of(runs: Sequence[Path], space: SpaceConfig) -> list[tuple[Point, Outcome]]:
     """Return the ended trials of earlier sweeps whose points lie in `space`, with what they were worth.
 
     Parameters that `space` does not vary are left out of a point; a point that lacks one that it does is not used.
 
     Raises:
-        ConfigError: A run is no sweep, was judged by another metric, or none of its points lies in the space.
+        ConfigError: The search learns nothing, a run is no sweep, was judged by another metric, or none of its points lies in the space.
     """
     found: list[tuple[Point, Outcome]] = []
+    if runs and space.search.algorithm in _LEARN_NOTHING:
+        raise ConfigError(
+            f"--warm-start-from {runs[0]}: {space.search.algorithm} learns nothing from trials; search with tpe, gp, "
+            "cmaes, nsga2 or hyperopt, or start without it"
+        )
     for run in runs:
         earlier = begun_space(run)
         if earlier.fixed.metric != space.fixed.metric:
