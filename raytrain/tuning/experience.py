@@ -26,7 +26,8 @@ def experience_of(runs: Sequence[Path], space: SpaceConfig) -> list[tuple[Point,
     Parameters that `space` does not vary are left out of a point; a point that lacks one that it does is not used.
 
     Raises:
-        ConfigError: The search learns nothing, a run is no sweep, was judged by another metric, or none of its points lies in the space.
+        ConfigError: The search learns nothing; or a run is no sweep, was judged by another metric, or has no point that
+            lies in the space.
     """
     found: list[tuple[Point, Outcome]] = []
     if runs and space.search.algorithm in _LEARN_NOTHING:
