@@ -144,7 +144,7 @@ def boxes(browser: Chrome, selector: str) -> list[tuple[float, float]]:
     """Return width and height in pixels of each element that is drawn."""
     script = """return [...document.querySelectorAll(arguments[0])].map(
         one => {const box = one.getBoundingClientRect(); return [box.width, box.height]})"""
-    found: list[list[float]] = browser.execute_script(script, selector)  # type: ignore[no-untyped-call]
+    found: list[list[float]] = browser.execute_script(script, selector)
     return [(width, height) for width, height in found]
 
 
@@ -203,5 +203,5 @@ def _shows_names_as_they_are(browser: Chrome) -> None:
 
 
 def _fits_its_window(browser: Chrome) -> None:
-    inner, page = browser.execute_script("return [innerWidth, document.documentElement.scrollWidth]")  # type: ignore[no-untyped-call]
+    inner, page = browser.execute_script("return [innerWidth, document.documentElement.scrollWidth]")
     assert page <= inner
