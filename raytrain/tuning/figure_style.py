@@ -78,8 +78,10 @@ def axis_style() -> dict[str, Any]:
 
 
 def whole_ticks(highest: int, *, most: int = 16) -> dict[str, Any]:
-    """Return the ticks of an axis of whole numbers up to `highest`: at most `most` of them, none in between."""
-    return {"tick0": 0, "dtick": max(1, math.ceil(highest / most)), "tickformat": "d"}
+    """Return an axis of whole numbers from 1 to `highest`: at most `most` ticks, none in between."""
+    margin = max(0.5, 0.02 * highest)
+    step = max(1, math.ceil(highest / most))
+    return {"range": [1 - margin, highest + margin], "tick0": 0, "dtick": step, "tickformat": "d"}
 
 
 def winner_ring(x: Any, y: Any, *, number: int) -> dict[str, Any]:  # noqa: ANN401 - Plotly's own

@@ -11,6 +11,8 @@ import pandas as pd
 
 __all__ = ["details", "number", "paragraph", "table", "tiles"]
 
+_LARGE = 100
+
 
 def paragraph(text: str, *, kind: str = "") -> str:
     """Return a paragraph, of a class of the page's style where `kind` names one."""
@@ -18,14 +20,16 @@ def paragraph(text: str, *, kind: str = "") -> str:
 
 
 def number(value: Any) -> str:  # noqa: ANN401 - a cell of a table
-    """Return a cell as text: four decimals of a real number, nothing for one that is missing.
+    """Return a cell as text: four decimals of a score, six digits of a large number, nothing for one that is missing.
 
-    >>> number(0.5), number(3), number(None), number(float("nan")), number("a")
-    ('0.5000', '3', '', '', 'a')
+    >>> number(0.5), number(54070.0), number(3), number(None), number(float("nan")), number("a")
+    ('0.5000', '54070', '3', '', '', 'a')
     """
     if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < _LARGE else f"{value:.6g}"
+    return str(value)
 
 
 def table(rows: Sequence[Mapping[str, Any]], *, columns: Mapping[str, str], marks: Sequence[str] = ()) -> str:

@@ -77,7 +77,7 @@ def slices(result: SweepResult) -> go.Figure:
     rows = math.ceil(len(axes) / _COLUMNS)
     height = 70 + 250 * rows
     figure = make_subplots(
-        rows=rows, cols=_COLUMNS, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=75 / height
+        rows=rows, cols=_COLUMNS, shared_yaxes=True, horizontal_spacing=0.04, vertical_spacing=75 / height
     )
     for index, axis in enumerate(axes):
         place = {"row": index // _COLUMNS + 1, "col": index % _COLUMNS + 1}
@@ -133,9 +133,11 @@ def _across(axis: Axis, record: TrialRecord) -> Any:  # noqa: ANN401 - a number 
 def _scale(axis: Axis) -> dict[str, Any]:
     """Return the kind of a parameter's own axis."""
     if axis.categories:
-        return {"type": "category", "categoryorder": "array", "categoryarray": [shown(one) for one in axis.categories]}
+        order = [shown(one) for one in axis.categories]
+        ends = [-0.5, len(order) - 0.5]
+        return {"type": "category", "categoryorder": "array", "categoryarray": order, "range": ends}
     if axis.log and not axis.constant:
-        return {"type": "log", "dtick": 1, "exponentformat": "power"}
+        return {"type": "log", "dtick": 1, "exponentformat": "e"}
     if axis.whole:
         span = round(axis.high - axis.low)
         return {"type": "linear", "tick0": axis.low, "dtick": max(1, math.ceil(span / 6))}

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from raytrain.tuning import figures
 from raytrain.tuning.asked import Asked, read_asked
 from raytrain.tuning.conclusions import describe_duration
+from raytrain.tuning.confirmation_figure import Confirmation, confirmation
 from raytrain.tuning.costs import costs_of
 from raytrain.tuning.figure_style import is_winner
 from raytrain.tuning.markup import details, paragraph, table, tiles
@@ -54,6 +55,7 @@ def sections_of(result: SweepResult) -> list[Section]:
         *_parameters(result),
         *_objectives(result, asked),
         *_winner(result),
+        *_confirmation(getattr(result, "confirmation", None)),
         _cost(result, asked),
         _trials(result),
         _manifest(result, asked),
@@ -170,6 +172,33 @@ def _winner(result: SweepResult) -> Iterator[Section]:
         else "This run was made by a version that kept no results by recording.",
         figures.recordings(result),
         below=table(rows, columns=columns, marks=marks) if rows else "",
+    )
+
+
+def _confirmation(found: Confirmation | None) -> Iterator[Section]:
+    if found is None:
+        return
+    rows = [
+        {
+            "name": one.name,
+            "tuned": one.tuned,
+            "validation": f"{one.validation.mean:.4f} [{one.validation.low:.4f}, {one.validation.high:.4f}]",
+            "test": f"{one.test.mean:.4f} [{one.test.low:.4f}, {one.test.high:.4f}]",
+            "optimism": one.optimism,
+        }
+        for one in found.candidates
+    ]
+    columns = {"name": "model", "tuned": "in the sweep", "validation": "validation, mean [95 %]"}
+    columns |= {"test": "test, mean [95 %]", "optimism": "sweep too high by"}
+    marks = ["marked" if one.trial and one.trial == found.best else "" for one in found.candidates]
+    yield Section(
+        "confirmation",
+        "Confirmation over seeds",
+        f"The best configurations trained again with {len(found.seeds)} seeds that the sweep did not use: each run, "
+        "their mean and its 95 % interval. The sweep's own score, the stroke, is the best of many, so it tends to be "
+        "too good.",
+        confirmation(found),
+        below=table(rows, columns=columns, marks=marks) + "".join(map(paragraph, found.notes)),
     )
 
 

@@ -75,7 +75,7 @@ def confusion(result: SweepResult) -> go.Figure:
         return explained("No trial has a value, so there is no winner to test.")
     test = result.best.judgements["test"]
     titles = (_counted(test.confusion, "windows"), _counted(test.recording_confusion, "recordings, by vote"))
-    figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.16)
+    figure = make_subplots(rows=1, cols=2, subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.06)
     classes = [shown(one) for one in result.classes]
     for column, counts in enumerate((test.confusion, test.recording_confusion), start=1):
         figure.add_heatmap(
@@ -97,7 +97,8 @@ def confusion(result: SweepResult) -> go.Figure:
         )
     styled(figure, height=160 + max(240, 56 * len(classes)))
     figure.update_xaxes(title="predicted", type="category", showgrid=False)
-    figure.update_yaxes(title="true", type="category", autorange="reversed", showgrid=False)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+    figure.update_yaxes(title="true", col=1)
     return figure
 
 

@@ -76,7 +76,7 @@ def test_the_pareto_front_is_a_table_too(planned_result: SweepResult) -> None:
     rows = re.findall(
         r'<td class="number">(\d+)</td><td class="number">([\d.]+)</td><td class="number">([\d.]+)', content
     )
-    assert rows == [("2", "0.5500", "2000.0000"), ("1", "0.9000", "5000.0000")]
+    assert rows == [("2", "0.5500", "2000"), ("1", "0.9000", "5000")]
 
 
 def test_all_trials_are_listed_with_their_reasons(sweep_result: SweepResult) -> None:
