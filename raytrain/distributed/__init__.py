@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from raytrain.distributed.notebook_advice import leave_out_advice
+
 if TYPE_CHECKING:
     from raytrain.distributed.report import RayReport
 
 __all__ = ["RayReport"]
+
+leave_out_advice()
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.records import Status, TrialRecord, read_events
 from raytrain.tuning.schedulers import create_scheduler, replay
 from raytrain.tuning.searcher import StudySearcher
+from raytrain.tuning.silent_reporter import SilentReporter
 from raytrain.tuning.storage import explained
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.trial_files import trial_directory
@@ -122,17 +124,18 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], scheduler: TrialS
             callbacks=[recorder, live, TBXLoggerCallback()],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=checkpoints_to_keep(space), checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),  # the searcher begins them again
+            progress_reporter=SilentReporter(),
             verbose=0,
         ),
     )
     live.start()
-    with interruptible(plan.console) as interruption:
+    with ExitStack() as ending, interruptible(plan.console) as interruption:
+        ending.callback(live.stop)  # last, for a table that stays is to tell how every trial ended
         try:
             tuner.fit()
         except (OSError, TuneError) as error:
             raise run_error(error, plan.directory) from error
         finally:
-            live.stop()
             searcher.close()
             recorder.close(reason=f"by {interruption.by}" if interruption.happened else "by the time budget")
     return interruption.happened
