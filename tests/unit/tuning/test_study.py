@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -89,6 +90,8 @@ def test_a_notebook_shows_counts_verdict_and_leaderboard(sweep_result: SweepResu
     assert "<b>&lt;quick&gt;</b>: 5 trials (1 finished, 2 stopped, 2 failed) by tpe with ASHA in 1 min 23 s" in content
     assert "The deep model beats the best classical one" in content
     assert "random_forest" in content
+    told = ["rank", "name", "status", "settings", "val/macro_f1", "test/macro_f1"]
+    assert re.findall(r"<th>(.*?)</th>", content)[: len(told)] == told
     assert "LEAKY" not in content
     assert "LEAKY" in Study(dataclasses.replace(sweep_result, leaky=True))._repr_html_()
 
