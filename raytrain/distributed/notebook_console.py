@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NotebookConsole", "console_here"]
 
-_WIDTH = 110
+_WIDTH = 100
 _HTML = (
     '<pre style="white-space:pre;overflow-x:auto;line-height:normal;'
     "font-family:Menlo,'DejaVu Sans Mono',consolas,'Courier New',monospace\">{code}</pre>"
