@@ -92,7 +92,7 @@ def paired_test(first: Sequence[float], second: Sequence[float], *, confidence: 
 
     >>> found = paired_test([0.92, 0.95, 0.93, 0.96, 0.94], [0.90, 0.91, 0.92, 0.93, 0.90])
     >>> round(found.t_p, 4), found.sign_flip_p, found.least_p
-    (0.008, 0.0625, 0.0625)
+    (0.0086, 0.0625, 0.0625)
     """
     differences = [a - b for a, b in zip(first, second, strict=True)]
     mean = interval(differences, confidence=confidence)

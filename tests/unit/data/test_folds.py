@@ -41,7 +41,7 @@ def recording(name: str, fault: str, *, severity: str = "", load: float | None =
 
 
 def rig() -> list[Recording]:
-    """Two faults of four sizes at three loads, a bearing for each fault and size, and normal recordings at two loads."""
+    """Two faults of four sizes at three loads, a bearing for each fault and size, and normal at two loads."""
     faulty = [
         recording(f"{fault}{size}_{load}", fault, severity=f"{size} mil", load=load, bearing=f"{fault}{size}")
         for fault in ("inner", "outer")
@@ -195,7 +195,7 @@ class TestProof:
             )
             for fold, given, taken in ((first, moved, other), (second, other, moved))
         ]
-        with pytest.raises(DataError, match="severity '(7|14) mil' is in two parts"):
+        with pytest.raises(DataError, match=r"severity '(7|14) mil' is in two parts"):
             prove_folds(dataclasses.replace(good, folds=(*swapped, *rest)), rig())
 
     def test_a_fold_that_uses_what_is_tested_is_refused(self, good: FoldedSplit) -> None:
