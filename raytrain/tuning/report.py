@@ -16,6 +16,7 @@ from rich.text import Text
 from raytrain.distributed.judge import Judgement
 from raytrain.distributed.train import TrainResult
 from raytrain.engine.comparison import TeacherStudentComparison
+from raytrain.tuning.confirmation_report import print_confirmation, print_folds
 from raytrain.tuning.results import Best, SweepResult
 
 __all__ = ["print_report", "print_training"]
@@ -45,6 +46,8 @@ def print_report(result: SweepResult, console: Console) -> None:
         )
     else:
         _print_best(result, result.best, console)
+        print_folds(result, console)
+        print_confirmation(result, console)
     _print_paths(
         console,
         {
@@ -207,7 +210,8 @@ def _print_scores(result: SweepResult, best: Best, console: Console) -> None:
         scores[f"test, {rival.name}"] = rival.test
         verdict = _verdict(test.metrics["test/macro_f1"] - rival.test["test/macro_f1"], rival.name)
     console.print(_scores(scores, bold=1))
-    console.print(verdict)
+    if result.confirmation is None:  # which says more than a single run can
+        console.print(verdict)
 
 
 def _verdict(gap: float, rival: str) -> Text:
