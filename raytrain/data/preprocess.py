@@ -16,6 +16,7 @@ from scipy.fft import next_fast_len
 from scipy.signal import butter, hilbert, resample_poly, sosfiltfilt
 
 from raytrain.config.schema import WindowConfig
+from raytrain.data.folds import Fold
 from raytrain.data.guard import prove_disjoint
 from raytrain.data.recording import Recording
 from raytrain.data.segments import PARTS, Segment, Split
@@ -32,7 +33,9 @@ FILTER_PADDING = 3 * (2 * BAND_ORDER + 1)
 LARGEST_FACTOR = 10_000
 
 
-def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig, *, target: str) -> SegmentStore:
+def prepare(
+    recordings: Sequence[Recording], split: Split, config: WindowConfig, *, target: str, folds: Sequence[Fold] = ()
+) -> SegmentStore:
     """Preprocess every segment of a split, after proving its parts disjoint (unless it is marked leaky).
 
     Args:
@@ -40,6 +43,7 @@ def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig,
         split: What to prepare.
         config: Envelope and sampling rate are used; window length and hop are not.
         target: What is predicted, `fault_type` or `label`.
+        folds: How the training part of `split` is divided, each time anew, into training and validation.
 
     Raises:
         ConfigError: The envelope's band reaches the Nyquist frequency of a recording.
@@ -77,6 +81,7 @@ def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig,
         leaky=split.leaky,
         conditions=_conditions(used),
         random=split.random,
+        folds={fold.name: _parts(placed, fold) for fold in folds},
     )
 
 
@@ -134,6 +139,12 @@ def _segment_signal(recording: Recording, segment: Segment, config: WindowConfig
     factor = _factor(recording.fs_hz, to_hz)
     count = math.ceil(segment.stop * factor) - math.ceil(segment.start * factor)
     return resample(signal, recording.fs_hz, to_hz=to_hz)[:, :count].astype(np.float32)
+
+
+def _parts(placed: Sequence[tuple[Segment, int]], fold: Fold) -> NDArray[np.int8]:
+    """Return the part of each segment when what `fold` validates on is taken out of the training part."""
+    validation = set(fold.validation)
+    return np.array([PARTS.index("validation") if s in validation else part for s, part in placed], dtype=np.int8)
 
 
 def _fault_orders(bearing_model: str) -> tuple[float, float, float, float]:

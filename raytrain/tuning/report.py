@@ -24,6 +24,7 @@ from raytrain.tuning.conclusions import (
     failures_by_reason,
     honest_verdict,
 )
+from raytrain.tuning.confirmation_report import print_confirmation, print_folds
 from raytrain.tuning.results import Best, SweepResult
 
 __all__ = ["print_report", "print_training"]
@@ -51,6 +52,8 @@ def print_report(result: SweepResult, console: Console) -> None:
         console.print(honest_verdict(result)[1], style="bold red")
     else:
         _print_best(result, result.best, console)
+        print_folds(result, console)
+        print_confirmation(result, console)
     _print_paths(
         console,
         {
@@ -203,7 +206,8 @@ def _print_scores(result: SweepResult, best: Best, console: Console) -> None:
         scores[f"test, {rival.name}"] = rival.test
     won, verdict = honest_verdict(result)
     console.print(_scores(scores, bold=1))
-    console.print(verdict, style="green" if won else "yellow", highlight=False, markup=False)
+    if result.confirmation is None:  # which says more than a single run can
+        console.print(verdict, style="green" if won else "yellow", highlight=False, markup=False)
 
 
 def _test_part(*, leaky: bool) -> str:

@@ -18,13 +18,17 @@ from rich.console import Console
 from raytrain.config.load import apply_overrides, load_yaml, validate
 from raytrain.config.space import SpaceConfig
 from raytrain.data.dataset import read_and_split
-from raytrain.data.read import data_hash
+from raytrain.data.folds import Fold, fold_split
+from raytrain.data.read import data_hash, read_recordings
+from raytrain.data.recording import Recording
+from raytrain.data.segments import Split
 from raytrain.data.store import store_key
 from raytrain.distributed.cluster import connect
 from raytrain.engine.manifest import record_resume, write_manifest
 from raytrain.engine.run_directory import claimed, create_run_directory
 from raytrain.errors import DataError, RaytrainError, RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
+from raytrain.tuning.confirming import confirm
 from raytrain.tuning.continuation import Continuation, changed_data, continued, save_space
 from raytrain.tuning.experience import experience_of
 from raytrain.tuning.exploration import check_population
@@ -103,13 +107,13 @@ def run_sweep(
     space, changes = (space, []) if resume is None else continued(space, resume)
     check_teachers(space)
     experience = experience_of(warm_start, space)
-    recordings, split = read_and_split(space.fixed.data)
+    recordings, split, folds = _divided(space)
     digest = data_hash(recordings)
     changes += [] if resume is None else _changed_data(resume, digest)
     configs = window_configs(space)
     with console.status("preparing the windows once for all trials"):
         wanted = [*configs, *([RAW] if space.baselines.names else [])]
-        stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target)
+        stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target, folds=folds)
     with ExitStack() as stack:
         cluster = stack.enter_context(connect(address))
         concurrency = cluster.concurrent(bundles(space.resources).bundles[0], space.resources.workers_per_trial)
@@ -195,7 +199,9 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     records, interrupted = run_trials(plan, references)
     _check_some_succeeded(plan, records)
     baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
-    best = judge_best(plan, references, records, interrupted=interrupted)
+    confirmation = None if interrupted else confirm(plan, references, records, baselines)
+    confirmed = None if confirmation is None else confirmation.best
+    best = judge_best(plan, references, records, interrupted=interrupted, confirmed=confirmed)
     result = SweepResult(
         name=space.name,
         directory=plan.directory,
@@ -210,6 +216,7 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
         trials=records,
         baselines=tuple(baselines),
         best=best,
+        confirmation=confirmation,
     )
     result.save()
     return result
@@ -222,6 +229,15 @@ def _check_some_succeeded(plan: Plan, records: Sequence[TrialRecord]) -> None:
             f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
             f"  details are in {first.directory or plan.directory}"
         )
+
+
+def _divided(space: SpaceConfig) -> tuple[list[Recording], Split, Sequence[Fold]]:
+    """Return the recordings, how they are divided, and the folds of what is not tested where there are some."""
+    if space.folds is None:
+        return *read_and_split(space.fixed.data), ()
+    recordings = read_recordings(space.fixed.data)
+    folded = fold_split(recordings, space.fixed.data, space.folds)
+    return recordings, folded.split, folded.folds
 
 
 def _collected(tasks: Sequence[ray.ObjectRef], *, metric: str, wait: bool) -> list[BaselineResult]:

@@ -23,6 +23,7 @@ from raytrain.data.store import SegmentStore
 from raytrain.distributed.process_group import free_address, join, leave
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
+from raytrain.tuning.folds import FoldRuns
 from raytrain.tuning.space import Point
 from raytrain.tuning.trial_files import TrialFiles, trial_directory
 from raytrain.tuning.worker import Worker
@@ -63,7 +64,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         self._ahead: _Start | None = None
         self._restarted: list[dict[str, float]] | None = None
         world_size = space.resources.workers_per_trial
-        self._worker = Worker(space, _fetcher(stores), rank=0, world_size=world_size)
+        self._worker = _worker(space, stores, rank=0)
         self._peers = [_start_peer(space, stores, rank) for rank in range(1, world_size)]
         if self._peers:
             address = free_address()
@@ -177,7 +178,7 @@ class _Peer:
     def __init__(self, space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], rank: int) -> None:
         self._rank = rank
         self._world_size = space.resources.workers_per_trial
-        self._worker = Worker(space, _fetcher(stores), rank=rank, world_size=self._world_size)
+        self._worker = _worker(space, stores, rank=rank)
 
     def join(self, address: str) -> None:
         join(address, rank=self._rank, world_size=self._world_size)
@@ -187,6 +188,11 @@ class _Peer:
 
     def advance(self) -> None:
         self._worker.advance()
+
+
+def _worker(space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], *, rank: int) -> Worker | FoldRuns:
+    kind = Worker if space.folds is None else FoldRuns
+    return kind(space, _fetcher(stores), rank=rank, world_size=space.resources.workers_per_trial)
 
 
 def _start_peer(space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], rank: int) -> Any:  # noqa: ANN401 - an actor
