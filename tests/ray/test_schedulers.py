@@ -10,6 +10,7 @@ import pytest
 
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.exploration import FACTORS
+from raytrain.tuning.lineage import SCHEDULE_FILE, read_schedule
 from raytrain.tuning.results import SweepResult
 
 pytestmark = pytest.mark.ray
@@ -53,7 +54,7 @@ def test_a_population_of_four_takes_turns_on_two_processes(sweep: Sweep, tiny: T
         assert epochs == sorted(set(epochs))  # none is trained twice
         assert epochs[-1] == 3
     rates = [[row["train/lr"] for row in record.curve] for record in result.trials]
-    assert [one[0] for one in rates] == [record.point["optimizer.lr"] for record in result.trials]
+    assert [one[-1] for one in rates] == [record.point["optimizer.lr"] for record in result.trials]
     changed = [(before, after) for one in rates for before, after in pairwise(one) if before != after]
     known = {rate for one in rates for rate in one}
     for _, after in changed:  # the new setting, which loading the donor's state had undone, is what trains
@@ -61,3 +62,8 @@ def test_a_population_of_four_takes_turns_on_two_processes(sweep: Sweep, tiny: T
     if synchronous:
         assert [len(one) for one in rates] == [3] * 4
         assert len(changed) == 2  # one of four copies at each exchange but the last, where all are at their end
+    assert result.best is not None
+    assert result.best.judgements["validation"].metrics[result.metric] == result.best.reported
+    segments, epochs_of_best = read_schedule(result.directory / "best" / SCHEDULE_FILE)
+    assert epochs_of_best == result.best.epoch
+    assert segments[-1].train_config() == result.best.train_config()
