@@ -4,11 +4,13 @@
 #   make test PIP_ARGS="..."             options for pip. PyTorch's default wheel for Linux brings CUDA along; to save
 #                                        the download, name PyTorch's CPU index here (--extra-index-url ...)
 #   make unit PYTEST_ARGS="-k splits"    options for pytest
+#   make test PYTEST_WORKERS=4           processes that share the tests; those that use Ray stay in one
 #   make bench BENCH_ARGS="..."          options for the benchmarks
 
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
+PYTEST_WORKERS ?= 2
 BENCH_ARGS ?=
 
 VENV := .venv
@@ -35,10 +37,10 @@ sweep: venv ## the main job: a small sweep on the embedded data, ending in a lea
 	$(BIN)/raytrain tune search_spaces/quick.yaml
 
 test: venv ## every test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 unit: venv ## the fast tests and the doctests: nothing that starts Ray
-	$(BIN)/pytest --ignore=tests/ray --ignore=tests/integration $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PYTEST_WORKERS) --ignore=tests/ray --ignore=tests/integration $(PYTEST_ARGS)
 
 lint: venv ## ruff: rules and formatting
 	$(BIN)/ruff check

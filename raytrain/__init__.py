@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         compare_teacher_student,
     )
     from raytrain.tuning.api import load_result, train, tune
+    from raytrain.tuning.study import Study
 
 __all__ = [
     "CNNTrainer",
@@ -30,6 +31,7 @@ __all__ = [
     "PINNTrainer",
     "ProgressiveResizingTrainer",
     "SpectrogramTrainer",
+    "Study",
     "Trainer",
     "compare_teacher_student",
     "load_result",
@@ -45,6 +47,7 @@ _HOMES = {
     "PINNTrainer": "raytrain.trainers",
     "ProgressiveResizingTrainer": "raytrain.trainers",
     "SpectrogramTrainer": "raytrain.trainers",
+    "Study": "raytrain.tuning.study",
     "Trainer": "raytrain.trainers",
     "compare_teacher_student": "raytrain.trainers",
     "load_result": "raytrain.tuning.api",

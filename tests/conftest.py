@@ -46,6 +46,13 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file in one process, for what they share, and all that use Ray, for their cluster."""
+    for item in items:
+        group = "ray" if item.path.parent.name == "ray" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in colour how many tests of the real recordings did not run."""
     skipped = [

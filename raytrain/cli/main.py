@@ -12,6 +12,7 @@ from raytrain.cli.components import components
 from raytrain.cli.data import data_app
 from raytrain.cli.gallery import gallery
 from raytrain.cli.models import models
+from raytrain.cli.report import report
 from raytrain.cli.results import results
 from raytrain.cli.train import train
 from raytrain.cli.tune import tune
@@ -31,6 +32,7 @@ app.add_typer(data_app, name="data")
 app.command()(tune)
 app.command()(train)
 app.command()(results)
+app.command()(report)
 app.command()(components)
 app.command()(models)
 app.command()(gallery)

@@ -30,11 +30,17 @@ from raytrain.cli.shared_options import (
 
 __all__ = ["tune"]
 
-_SEARCH, _RESOURCES = "Search", "Resources"
+_SEARCH, _RESOURCES, _EARLIER = "Search", "Resources", "Earlier sweeps"
 
 
 def tune(
-    space: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped space such as `quick`.")],
+    space: Annotated[
+        str | None,
+        typer.Argument(
+            help="A YAML file, or the name of a shipped space such as `quick`; not needed with --resume.",
+            show_default=False,
+        ),
+    ] = None,
     data: DataOption = None,
     dataset: DatasetOption = None,
     where: WhereOption = None,
@@ -47,7 +53,7 @@ def tune(
     block_class: BlockClassOption = None,
     allow_leakage: AllowLeakageOption = False,
     algorithm: Annotated[
-        Literal["grid", "random", "tpe", "hyperopt"] | None,
+        Literal["grid", "random", "quasi_random", "tpe", "gp", "cmaes", "nsga2", "hyperopt"] | None,
         typer.Option(help="How configurations are proposed.", rich_help_panel=_SEARCH),
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Configurations to try.", rich_help_panel=_SEARCH)] = None,
@@ -56,7 +62,7 @@ def tune(
         typer.Option(help="Stop the search after this long: 90s, 20m, 2h.", rich_help_panel=_SEARCH),
     ] = None,
     scheduler: Annotated[
-        Literal["asha", "none"] | None,
+        Literal["asha", "hyperband", "median", "pbt", "none"] | None,
         typer.Option(help="Which trials are stopped early.", rich_help_panel=_SEARCH),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a full trial.", rich_help_panel=_SEARCH)] = None,
@@ -71,6 +77,17 @@ def tune(
         bool | None,
         typer.Option(help="Train the winner once more on training and validation parts.", rich_help_panel=_SEARCH),
     ] = None,
+    folds: Annotated[
+        Literal["by-recording", "by-load", "by-severity", "by-bearing", "by-dataset"] | None,
+        typer.Option(help="Validate on each group of what is not tested in turn.", rich_help_panel=_SEARCH),
+    ] = None,
+    confirm_top: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train this many of the best again with other seeds.", rich_help_panel=_SEARCH),
+    ] = None,
+    confirm_seeds: Annotated[
+        int | None, typer.Option(min=2, help="Seeds of each that is trained again.", rich_help_panel=_SEARCH)
+    ] = None,
     workers_per_trial: Annotated[
         int | None,
         typer.Option(min=1, help="Ranks of DistributedDataParallel per trial.", rich_help_panel=_RESOURCES),
@@ -78,6 +95,37 @@ def tune(
     cpus_per_worker: Annotated[float | None, typer.Option(help="CPUs per rank.", rich_help_panel=_RESOURCES)] = None,
     gpus_per_worker: Annotated[
         float | None, typer.Option(help="GPUs per rank; fractions share a GPU.", rich_help_panel=_RESOURCES)
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="Go on with the sweep in this folder: its missing trials, and those that were interrupted.",
+            rich_help_panel=_EARLIER,
+            show_default=False,
+        ),
+    ] = None,
+    extend: Annotated[
+        int, typer.Option(min=0, help="With --resume: this many trials more.", rich_help_panel=_EARLIER)
+    ] = 0,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="With --resume: although settings or recordings changed.", rich_help_panel=_EARLIER
+        ),
+    ] = False,
+    warm_start_from: Annotated[
+        list[Path] | None,
+        typer.Option(help="Learn from the trials of this earlier sweep; repeatable.", rich_help_panel=_EARLIER),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the study is kept: journal or sqlite in the run's folder, or a URL such as "
+            "postgresql://user@host/studies.",
+            envvar="RAYTRAIN_STORAGE",
+            show_envvar=True,
+            rich_help_panel=_EARLIER,
+        ),
     ] = None,
     address: AddressOption = None,
     set_: SetOption = None,
@@ -117,6 +165,9 @@ def tune(
             "fixed.epochs": epochs,
             "scheduler.name": scheduler,
             "refit": refit,
+            "folds.by": folds,
+            "confirm.top": confirm_top,
+            "confirm.seeds": confirm_seeds,
             "resources.workers_per_trial": workers_per_trial,
             "resources.cpus_per_worker": cpus_per_worker,
             "resources.gpus_per_worker": gpus_per_worker,
@@ -127,15 +178,22 @@ def tune(
 
     from rich.console import Console
 
-    from raytrain.tuning.api import find_space
+    from raytrain.errors import ConfigError
+    from raytrain.tuning.api import Continuation, sweep_space
     from raytrain.tuning.report import print_report
-    from raytrain.tuning.sweep import load_space, run_sweep
+    from raytrain.tuning.sweep import run_sweep
 
+    if resume is None and (extend or force):
+        raise ConfigError("--extend and --force go with --resume, which names the sweep to go on with")
+    how = None if resume is None else Continuation(resume, extend=extend, force=force)
     console = Console()
     result = run_sweep(
-        load_space(find_space(space), overrides),
+        sweep_space(space, overrides, how, name=name),
         runs_dir=runs_dir,
         name=name,
+        resume=how,
+        warm_start=warm_start_from or [],
+        storage=storage,
         address=address,
         command=["raytrain", *sys.argv[1:]],
         console=console,

@@ -160,6 +160,9 @@ class SearchConfig(Config):
     """How often a trial goes on from its checkpoint after its process or machine died. What the configuration itself
     causes, such as a loss that diverges, is not tried again."""
 
+    checkpoint_s: float = Field(default=5.0, ge=0)
+    """An interrupted trial repeats about this many seconds of training at most; 0 writes a checkpoint every epoch."""
+
     @model_validator(mode="after")
     def _objectives_are_known(self) -> SearchConfig:
         for field, names in (("objectives", self.objectives), ("constraints", self.constraints)):
@@ -185,6 +188,8 @@ class SchedulerConfig(Config):
     """pbt: the share of trials that copy, and of those that are copied."""
     resample_probability: float = Field(default=0.25, ge=0, le=1)
     """pbt: how often a copied setting is drawn anew rather than perturbed."""
+    synchronous: bool = True
+    """pbt: exchange when all trials are at the same epoch, so that none trains an epoch twice; or each as it comes."""
 
 
 class FoldsConfig(Config):
@@ -253,6 +258,10 @@ class SpaceConfig(Config):
             raise ValueError(
                 f"scheduler.name: {self.scheduler.name} compares trials by {metric} alone, and would stop those that "
                 "are good at search.objectives; with several objectives use scheduler.name=none"
+            )
+        if self.folds is not None and self.scheduler.name == "pbt":
+            raise ValueError(
+                "scheduler.name: the trials of pbt copy each other, which folds do not; use asha, or no folds"
             )
         if search.algorithm == "nsga2" and not search.objectives:
             raise ValueError("search.algorithm: nsga2 needs search.objectives, e.g. [model/parameters]; else use tpe")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,32 @@ from raytrain.engine.fit import fit
 from raytrain.engine.seeding import seed_everything
 from raytrain.engine.training import Training
 from raytrain.metrics.reported import reported_metrics
+from raytrain.metrics.voting import RecordingVote
 from raytrain.optim.schedule import Schedule
 from raytrain.types import Callback, FitState
 
-__all__ = ["Judgement", "compare_with_teacher", "judge", "refit"]
+__all__ = ["Judgement", "RecordingJudgement", "compare_with_teacher", "judge", "refit"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingJudgement:
+    """How a trained model does on one recording.
+
+    Attributes:
+        recording: Its id.
+        truth: Its class.
+        voted: The class most of its windows were given.
+        windows: How many windows it has.
+        right: Share of its windows that were given the true class, 0 to 1.
+        probability: Mean probability of the voted class over its windows, 0 to 1.
+    """
+
+    recording: str
+    truth: str
+    voted: str
+    windows: int
+    right: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +62,14 @@ class Judgement:
         recall: Recall per class, NaN for a class without windows.
         confusion: Windows by true class and prediction, `[K][K]`.
         recording_confusion: Recordings by true class and vote, `[K][K]`.
+        recordings: Each recording of the part; empty in results of versions that did not keep them.
     """
 
     metrics: dict[str, float]
     recall: list[float]
     confusion: list[list[int]]
     recording_confusion: list[list[int]]
+    recordings: list[RecordingJudgement] = field(default_factory=list)
 
 
 def judge(
@@ -146,4 +170,16 @@ def _judged(config: TrainConfig, store: SegmentStore, training: Training, part: 
         recall=[float(value) for value in tracker.per_class().recall],
         confusion=tracker.confusion.tolist(),
         recording_confusion=tracker.recording_confusion.tolist(),
+        recordings=[_recording(store, vote) for vote in tracker.per_recording()],
+    )
+
+
+def _recording(store: SegmentStore, vote: RecordingVote) -> RecordingJudgement:
+    return RecordingJudgement(
+        recording=store.recording_ids[vote.recording],
+        truth=store.classes[vote.truth],
+        voted=store.classes[vote.voted],
+        windows=vote.windows,
+        right=vote.right / vote.windows,
+        probability=vote.probability,
     )

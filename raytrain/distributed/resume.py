@@ -14,7 +14,7 @@ from raytrain.config.schema import TrainConfig
 from raytrain.engine.checkpoint import Newest, newest_checkpoint
 from raytrain.errors import ConfigError, DataError
 
-__all__ = ["check_data", "check_unchanged", "is_finished", "run_config", "where_it_stands"]
+__all__ = ["changed_fields", "check_data", "check_unchanged", "is_finished", "run_config", "where_it_stands"]
 
 
 def run_config(directory: Path) -> TrainConfig:
@@ -39,14 +39,24 @@ def check_unchanged(config: TrainConfig, directory: Path) -> None:
     Raises:
         ConfigError: Fields differ; each is named, with both values.
     """
-    began, wanted = (dict(_flat(one.model_dump(mode="json"))) for one in (run_config(directory), config))
-    fields = [field for field in [*began, *(wanted.keys() - began.keys())] if began.get(field) != wanted.get(field)]
-    if fields:
-        told = "; ".join(f"{field} {_shown(began, field)}, not {_shown(wanted, field)}" for field in fields)
+    changes = changed_fields(run_config(directory).model_dump(mode="json"), config.model_dump(mode="json"))
+    if changes:
+        told = "; ".join(changes.values())
         raise ConfigError(
             f"--resume {directory}: a run goes on as it began, and it began with {told}; leave the change out, or "
             f"start a new run of {directory / 'config.yaml'}"
         )
+
+
+def changed_fields(began: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, str]:
+    """Return the dotted fields in which two configurations differ, each with both values in words.
+
+    >>> changed_fields({"model": {"name": "wdcnn"}, "epochs": 2}, {"model": {"name": "wdcnn"}, "epochs": 3})
+    {'epochs': 'epochs 2, not 3'}
+    """
+    old, new = dict(_flat(began)), dict(_flat(wanted))
+    fields = [field for field in [*old, *sorted(new.keys() - old.keys())] if old.get(field) != new.get(field)]
+    return {field: f"{field} {_shown(old, field)}, not {_shown(new, field)}" for field in fields}
 
 
 def check_data(directory: Path, sha256: str) -> None:
@@ -59,7 +69,7 @@ def check_data(directory: Path, sha256: str) -> None:
     if began != sha256:
         raise DataError(
             f"--resume {directory}: the recordings are not those the run began with (SHA-256 {sha256[:12]}..., then "
-            f"{began[:12]}...); bring those back, or start a new run of {directory / 'config.yaml'}"
+            f"{began[:12]}...); bring those back, or start a new run"
         )
 
 

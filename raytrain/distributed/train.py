@@ -153,7 +153,8 @@ def _begin(config: TrainConfig, directory: Path, *, data: dict[str, Any], comman
 def _go_on(config: TrainConfig, directory: Path, *, command: str, workers: int | None, console: Console) -> Newest:
     newest = where_it_stands(directory, config, console)
     at = newest.snapshot or {"epoch": 0, "step": 0}
-    record_resume(directory / "manifest.json", command=command, workers=workers, epoch=at["epoch"], step=at["step"])
+    where = {"workers": workers, "epoch": at["epoch"], "step": at["step"]}
+    record_resume(directory / "manifest.json", command=command, where=where)
     return newest
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,11 @@ def write_manifest(path: Path, *, command: str, config: dict[str, Any], data: di
     write_json(path, content)
 
 
-def record_resume(path: Path, *, command: str, workers: int | None, epoch: int, step: int) -> None:
-    """Add to a run's manifest that it went on after `epoch` epochs and `step` optimizer steps, and with what."""
+def record_resume(path: Path, *, command: str, where: Mapping[str, Any]) -> None:
+    """Add to a run's manifest that it went on, where and with what, e.g. after which epoch and step."""
     content = json.loads(path.read_text("utf-8"))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    where = {"at": now, "command": command, "workers": workers, "epoch": epoch, "step": step}
-    content.setdefault("resumed", []).append({**where, **_surroundings()})
+    content.setdefault("resumed", []).append({"at": now, "command": command, **where, **_surroundings()})
     write_json(path, content)
 
 

@@ -17,7 +17,7 @@ from raytrain.errors import ConfigError, DataError, RunError
 from raytrain.metrics.calibration import check_bins, confidence_bins
 from raytrain.metrics.confusion import Average, PerClass, accuracy, balanced_accuracy, f1_score, per_class
 from raytrain.metrics.ranking import check_top_k, target_ranks
-from raytrain.metrics.voting import PROBABILITY_UNIT, count_pairs, in_units, voted_classes
+from raytrain.metrics.voting import PROBABILITY_UNIT, RecordingVote, count_pairs, in_units, voted_classes
 
 __all__ = ["MetricsTracker"]
 
@@ -168,6 +168,23 @@ class MetricsTracker:
         confusion = np.zeros((self.num_classes, self.num_classes), dtype=np.int64)
         np.add.at(confusion, (truths.argmax(axis=1)[present], voted[present]), 1)
         return confusion
+
+    def per_recording(self) -> list[RecordingVote]:
+        """Return how each recording with windows voted, in the order of their indices."""
+        truths, votes, sums = (one.cpu().numpy() for one in (self._truths, self._votes, self._probabilities))
+        windows, truth, voted = votes.sum(axis=1), truths.argmax(axis=1), voted_classes(votes, sums)
+        present = np.flatnonzero(windows)
+        return [
+            RecordingVote(
+                recording=int(index),
+                truth=int(truth[index]),
+                voted=int(voted[index]),
+                windows=int(windows[index]),
+                right=int(votes[index, truth[index]]),
+                probability=float(sums[index, voted[index]]) / (int(windows[index]) * PROBABILITY_UNIT),
+            )
+            for index in present
+        ]
 
     def per_class(self) -> PerClass:
         """Return recall, precision, F1 and support of each class over windows."""

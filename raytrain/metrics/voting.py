@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,10 +12,30 @@ from torch import Tensor
 from raytrain.errors import DataError
 from raytrain.metrics.inputs import checked_indices, checked_scores
 
-__all__ = ["PROBABILITY_UNIT", "count_pairs", "in_units", "recording_vote", "voted_classes"]
+__all__ = ["PROBABILITY_UNIT", "RecordingVote", "count_pairs", "in_units", "recording_vote", "voted_classes"]
 
 PROBABILITY_UNIT = 2**32
 """Probabilities are summed as multiples of 1 / this: unlike floats, such sums do not depend on the order."""
+
+
+class RecordingVote(NamedTuple):
+    """How the windows of one recording voted.
+
+    Attributes:
+        recording: Its index.
+        truth: Index of its true class.
+        voted: Index of the class it was given.
+        windows: How many windows it has.
+        right: How many of them were given the true class.
+        probability: Mean probability of the class it was given, over its windows; 0 to 1.
+    """
+
+    recording: int
+    truth: int
+    voted: int
+    windows: int
+    right: int
+    probability: float
 
 
 def in_units(probabilities: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +13,35 @@ from raytrain.config.space import SpaceConfig
 from raytrain.distributed.resume import run_config
 from raytrain.distributed.train import TrainResult, run_training
 from raytrain.errors import ConfigError, nearest
+from raytrain.tuning.continuation import Continuation, begun_settings
 from raytrain.tuning.results import SweepResult, load_result
 from raytrain.tuning.sweep import load_space, run_sweep
 
-__all__ = ["find_space", "load_result", "read_run", "run_settings", "train", "tune"]
+__all__ = ["Continuation", "find_space", "load_result", "read_run", "run_settings", "sweep_space", "train", "tune"]
 
 
 def tune(
-    space: str | Path | Mapping[str, Any] | SpaceConfig,
+    space: str | Path | Mapping[str, Any] | SpaceConfig | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,
     name: str | None = None,
+    resume: str | Path | Continuation | None = None,
+    warm_start: Sequence[str | Path] = (),
+    storage: str | None = None,
     runs_dir: str | Path = "runs",
     address: str | None = None,
 ) -> SweepResult:
     """Run a hyperparameter sweep on Ray and judge its winner; see `raytrain tune --help`.
 
     Args:
-        space: A YAML file, the name of a shipped space (`"quick"`), a mapping as in YAML, or a `SpaceConfig`.
+        space: A YAML file, the name of a shipped space (`"quick"`), a mapping as in YAML, or a `SpaceConfig`; may be
+            left out of a sweep that is resumed.
         overrides: Dotted fields to replace, e.g. `{"search.trials": 8, "fixed.data.source": "recordings"}`.
         name: Of the run; the space's name and the time when absent.
+        resume: The folder of a sweep to go on with, or a `Continuation` of it (`extend`, `force`).
+        warm_start: Folders of earlier sweeps to learn from.
+        storage: Where the study is kept: `journal` or `sqlite` in the run's folder, or a URL such as
+            `postgresql://host/studies`.
         runs_dir: Where the run's folder is made.
         address: An existing Ray cluster; a local one for the length of the call when absent.
 
@@ -44,9 +53,41 @@ def tune(
         DataError: The recordings or the split are not usable.
         RunError: No trial could complete an epoch.
     """
+    how = resume if isinstance(resume, Continuation) or resume is None else Continuation(Path(resume))
+    return run_sweep(
+        sweep_space(space, overrides or {}, how, name=name),
+        runs_dir=Path(runs_dir),
+        name=name,
+        resume=how,
+        warm_start=[Path(run) for run in warm_start],
+        storage=storage,
+        address=address,
+    )
+
+
+def sweep_space(
+    space: str | Path | Mapping[str, Any] | SpaceConfig | None,
+    overrides: Mapping[str, Any],
+    resume: Continuation | None,
+    *,
+    name: str | None = None,
+) -> SpaceConfig:
+    """Return the checked space of a new sweep, or of one that is resumed: by default as it began.
+
+    Raises:
+        ConfigError: Neither is given, or a resumed one is given another name or number of trials.
+    """
+    if resume is None and space is None:
+        raise ConfigError("give the search space of a new sweep, or --resume with the folder of an earlier one")
+    if resume is not None:
+        if name is not None:
+            raise ConfigError(f"--name {name}: a resumed sweep keeps its name and folder; leave --name out")
+        if "search.trials" in overrides:
+            raise ConfigError("--trials: a resumed sweep keeps its trials; add to them with --extend")
+        if space is None:
+            return load_space(begun_settings(resume.directory), overrides)
     source = plain(space) if isinstance(space, SpaceConfig) else space
-    checked = load_space(find_space(source) if isinstance(source, str | Path) else source, overrides)
-    return run_sweep(checked, runs_dir=Path(runs_dir), name=name, address=address)
+    return load_space(find_space(source) if isinstance(source, str | Path) else source or {}, overrides)
 
 
 def train(

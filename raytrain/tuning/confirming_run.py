@@ -52,7 +52,7 @@ def _trained(
     space: SpaceConfig, point: Point, store: SegmentStore, directory: Path
 ) -> tuple[int, dict[str, float], dict[str, float]]:
     runs = (Worker if space.folds is None else FoldRuns)(space, lambda _key: store)
-    runs.begin(point, directory=directory)
+    runs.begin(point, number=0, directory=directory)
     best: dict[str, Any] | None = None
     try:
         finished = False

@@ -19,6 +19,7 @@ from raytrain.engine.fit import Run
 from raytrain.engine.seeding import restore_random_state, save_random_state, seed_everything
 from raytrain.errors import RunError
 from raytrain.tuning.fold_scores import aggregated, of_folds
+from raytrain.tuning.model_facts import model_facts, wanted_facts
 from raytrain.tuning.space import Point, train_config
 from raytrain.types import Callback
 
@@ -66,8 +67,16 @@ class FoldRuns:
         self._best: float | None = None
         self._stop_reason: str | None = None
         self._point: Point = {}
+        self._facts: dict[str, float] = {}
 
-    def begin(self, point: Point, *, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
+    def begin(
+        self,
+        point: Point,
+        *,
+        number: int = 0,  # noqa: ARG002 - a worker takes it; folds are refused where trials copy each other
+        directory: Path,
+        snapshot: Mapping[str, Any] | None = None,
+    ) -> None:
         """Set up the runs of `point`, from their start or from a snapshot; callbacks write into `directory`.
 
         Raises:
@@ -86,10 +95,12 @@ class FoldRuns:
         # Images that are kept are kept per run, so each fold gets its share of the limit.
         limit = config.image_cache_mb // len(store.folds)
         shared = config.model_copy(update={"image_cache_mb": limit})
-        for number, name in enumerate(store.folds, start=1):
-            folder = directory / f"fold-{number}"
+        for index, name in enumerate(store.folds, start=1):
+            folder = directory / f"fold-{index}"
             self._folds[name] = self._begin_fold(shared, store.fold(name), folder, saved.get(name))
         self._stopping = stopping_callbacks(config)
+        wanted = wanted_facts(self._space)
+        self._facts = model_facts(next(iter(self._folds.values())).run.training, wanted) if wanted else {}
         self._point = dict(point)
         self._history, self._best, self._stop_reason = [], None, None
         if snapshot is not None:
@@ -118,6 +129,7 @@ class FoldRuns:
             self._best = value
         return {
             **metrics,
+            **self._facts,
             "epoch": len(self._history),
             "improved": improved,
             "finished": self.finished,

@@ -33,30 +33,44 @@ def run_error(error: BaseException, directory: Path) -> RunError:
 
 @dataclass(slots=True)
 class Interruption:
-    """Whether Ctrl-C was pressed."""
+    """What ended a sweep early: `Ctrl-C`, `SIGTERM`, or nothing."""
 
-    happened: bool = False
+    by: str = ""
+
+    @property
+    def happened(self) -> bool:
+        """Whether there was one."""
+        return bool(self.by)
 
 
 @contextmanager
 def interruptible(console: Console) -> Iterator[Interruption]:
-    """Turn the first Ctrl-C into Tune's orderly stop, which it does on SIGUSR1; the second one ends at once."""
+    """Turn the first Ctrl-C, or a request to terminate, into Tune's orderly stop, which it does on SIGUSR1.
+
+    A second one ends the process at once.
+    """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    before = signal.getsignal(signal.SIGINT)
+    names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+    before = {number: signal.getsignal(number) for number in names}
 
-    def stop(_number: int, _frame: object) -> None:
-        interruption.happened = True
-        signal.signal(signal.SIGINT, before)
-        console.print("stopping: what is done is kept (Ctrl-C again to give that up)", style="yellow")
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, _frame: object) -> None:
+        interruption.by = names[signal.Signals(number)]
+        restore()
+        console.print(f"stopping: what is done is kept ({interruption.by} again to give that up)", style="yellow")
         os.kill(os.getpid(), signal.SIGUSR1)
 
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    signal.signal(signal.SIGINT, stop)
+    for number in names:
+        signal.signal(number, stop)
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()
         del os.environ["TUNE_DISABLE_SIGINT_HANDLER"]

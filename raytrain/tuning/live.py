@@ -15,7 +15,8 @@ from rich.text import Text
 
 from raytrain.config.schema import METRICS
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning.records import Recorder, Status, TrialRecord
+from raytrain.tuning.recorder import Recorder
+from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.space import describe_point
 
 __all__ = ["LiveTable"]
@@ -63,11 +64,18 @@ class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Print a line where there is no live table."""
-        self._line(self._recorder.records[trial.trial_id])
+        self._line(self._recorder.of(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        """Print a line where there is no live table."""
-        self._line(self._recorder.records[trial.trial_id])
+        """Print a line where there is no live table; of a trial whose process died, too, and that is begun again."""
+        record = self._recorder.of(trial)
+        if record.status != "running":
+            self._line(record)
+        elif not self._animated:
+            self._console.print(
+                f"trial {record.number} lost its process after {len(record.curve)} epochs and is begun again",
+                highlight=False,
+            )
 
     def _line(self, record: TrialRecord) -> None:
         if not self._animated:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import optuna
 from rich.console import Console
 
 from raytrain.config.schema import WindowConfig
@@ -13,9 +14,11 @@ from raytrain.config.space import SpaceConfig
 from raytrain.data.segments import Split
 from raytrain.data.store import SegmentStore
 from raytrain.distributed.cluster import Cluster
-from raytrain.tuning.space import count_points
+from raytrain.tuning.proposers import Outcome
+from raytrain.tuning.space import Point, count_points
+from raytrain.tuning.storage_location import StudyLocation
 
-__all__ = ["Plan"]
+__all__ = ["Plan", "planned_trials"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,9 @@ class Plan:
     Attributes:
         space: What to search.
         directory: Where its files go.
+        location: Where the study is.
+        study: The record of its trials, of earlier sessions too.
+        experience: Points of other sweeps, and what became of them.
         split: Which samples train, validate and test.
         stores: Prepared signals by preprocessing variant.
         windows: Every window setting a trial can have.
@@ -35,6 +41,9 @@ class Plan:
 
     space: SpaceConfig
     directory: Path
+    location: StudyLocation
+    study: optuna.Study
+    experience: Sequence[tuple[Point, Outcome]]
     split: Split
     stores: Mapping[str, SegmentStore]
     windows: Sequence[WindowConfig]
@@ -43,8 +52,17 @@ class Plan:
     console: Console
 
     @property
+    def folder(self) -> Path:
+        """Where the trials' folders are."""
+        return self.directory / "trials"
+
+    @property
     def trials(self) -> int:
-        """Return how many trials are planned: no more than the space has points, since none is run twice."""
-        planned = self.space.search.trials
-        points = count_points(self.space, at_most=planned)
-        return planned if points is None else min(planned, points)
+        """Return how many trials are planned, those of earlier sessions among them."""
+        return planned_trials(self.space)
+
+
+def planned_trials(space: SpaceConfig) -> int:
+    """Return how many trials a sweep has: no more than the space has points, since none is run twice."""
+    points = count_points(space, at_most=space.search.trials)
+    return space.search.trials if points is None else min(space.search.trials, points)

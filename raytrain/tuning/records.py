@@ -1,27 +1,27 @@
-"""What happened to each trial, written down as it happens."""
+"""What happened to each trial of a sweep, as its events tell."""
 
 from __future__ import annotations
 
 import json
 import math
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TextIO
-
-from ray.tune import Callback
-from ray.tune.experiment import Trial as TuneTrial
+from typing import Any, Literal
 
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.schema import METRICS
-from raytrain.config.space import SpaceConfig
-from raytrain.engine.manifest import finite
+from raytrain.config.space import Bound, SearchConfig
+from raytrain.engine.checkpoint import BEST
+from raytrain.errors import RunError
 from raytrain.tuning.space import Point
+from raytrain.tuning.trial_files import trial_directory
 
-__all__ = ["Recorder", "Status", "TrialRecord"]
+__all__ = ["EVENTS_FILE", "Status", "TrialRecord", "add_epoch", "read_events", "records_of", "violation"]
 
 Status = Literal["running", "finished", "stopped", "failed"]
-_METRIC_PREFIXES = ("train/", "val/")
+EVENTS_FILE = "events.jsonl"
 
 
 @dataclass(slots=True)
@@ -29,20 +29,20 @@ class TrialRecord:
     """One trial.
 
     Attributes:
-        trial_id: Tune's id of it.
-        number: From 1, in the order of starting.
-        point: Its parameters.
+        trial_id: Tune's id of it; of the latest process, where it went on in another.
+        number: From 1, in the order of proposing; its number in the study is one less.
+        point: Its parameters; in a population, those it had last.
         status: `finished` ran to its own end; `stopped` was ended by the scheduler, the budget or Ctrl-C; `failed`
             raised an error or never had a finite value of the sweep's metric.
-        curve: The metrics of each epoch, with `epoch` and `seconds` since the trial's start.
+        curve: The metrics of each epoch, with `epoch` and `seconds` that the trial ran until then.
         best: Its best epoch's metrics.
         reason: Why it ended, where there is something to say.
-        directory: Where Tune keeps its files.
-        checkpoint: The folder of its best epoch's checkpoint; empty before the first.
+        directory: Where its files are.
+        checkpoint: The checkpoint of its best epoch; empty before the first.
         started: Clock at its start, in seconds.
         attributes: What else is known of it: host, seed, how often it was begun again after a crash.
         objectives: What it is worth beside the metric, e.g. `model/parameters`.
-        violations: By how much it breaks each constraint; empty where there are none, 0 where it keeps to one.
+        violations: By how much it breaks each constraint; empty where there are none, 0 or less where it keeps to one.
     """
 
     trial_id: str
@@ -64,117 +64,119 @@ class TrialRecord:
         """Whether it keeps to every constraint."""
         return all(amount <= 0 for amount in self.violations.values())
 
+    @property
+    def seconds(self) -> float:
+        """How long it ran."""
+        return self.curve[-1]["seconds"] if self.curve else 0.0
+
     def value(self, metric: str) -> float | None:
         """Return the best value of the sweep's metric, None before the first epoch."""
         return None if self.best is None else self.best[metric]
 
+    def add(self, row: dict[str, float], metric: str) -> None:
+        """Add an epoch to the curve; one that is there already takes the place of that and of all after it."""
+        while self.curve and self.curve[-1]["epoch"] >= row["epoch"]:
+            self.curve.pop()
+        self.curve.append(row)
+        if self.best is not None and self.best["epoch"] >= row["epoch"]:
+            self.best = None
+        for one in self.curve if self.best is None else [row]:
+            if math.isfinite(one[metric]) and improves(one[metric], self.value(metric), mode=METRICS[metric]):
+                self.best = one
 
-class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
-    """Keeps a record of every trial in memory, and each event as a line of `events.jsonl`, flushed.
+    def measure(self, search: SearchConfig) -> None:
+        """Take what it is worth beside the metric, and which constraints it breaks, from its best epoch."""
+        row = self.best or {}
+        self.objectives = {name: row[name] for name in search.objectives if name in row}
+        self.violations = {
+            name: violation(bound, row[name]) for name, bound in search.constraints.items() if name in row
+        }
+
+
+def violation(bound: Bound, value: float) -> float:
+    """Return by how much a value is out of its bound; 0 or less within it, and infinite where it is NaN.
+
+    >>> violation(Bound(most=50), 60), violation(Bound(least=0.5), 0.75)
+    (10.0, -0.25)
+    """
+    if math.isnan(value):
+        return math.inf
+    return float(
+        max(
+            -math.inf if bound.least is None else bound.least - value,
+            -math.inf if bound.most is None else value - bound.most,
+        )
+    )
+
+
+def read_events(log: Path) -> Iterator[dict[str, Any]]:
+    """Yield the events of a sweep; a last line that a crash cut short is left out.
+
+    Raises:
+        RunError: Another line is damaged.
+    """
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    for number, line in enumerate(lines, start=1):
+        if line.endswith("\n"):
+            with _naming(log, number):
+                event = json.loads(line)
+                int(event["number"])
+            yield event
+
+
+def records_of(log: Path, *, metric: str, folder: Path) -> dict[int, TrialRecord]:
+    """Return every trial of a sweep by its number, as its events tell; those that never ended are running.
+
+    A trial that went on from an earlier epoch has each epoch once, as it was run last.
 
     Args:
-        space: The sweep.
-        log: The file.
+        log: The sweep's events.
+        metric: What it is judged by.
+        folder: Where the trials' folders are.
+
+    Raises:
+        RunError: A line other than the last is damaged.
     """
-
-    def __init__(self, space: SpaceConfig, log: Path) -> None:
-        self.metric = space.fixed.metric
-        self.records: dict[str, TrialRecord] = {}
-        self._path = log
-        self._log: TextIO | None = None
-        budget_s = space.search.time_budget_s
-        self._deadline = None if budget_s is None else time.monotonic() + budget_s
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the open file out of what Tune writes down of its callbacks."""
-        return self.__dict__ | {"_log": None}
-
-    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        """Open a record."""
-        if trial.trial_id not in self.records:
-            point = dict(trial.config["point"])
-            record = TrialRecord(trial.trial_id, len(self.records) + 1, point, started=time.monotonic())
-            self.records[trial.trial_id] = record
-            self._write(event="start", trial=trial.trial_id, number=record.number, point=point)
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[TuneTrial],
-        trial: TuneTrial,
-        result: dict[str, Any],
-        **_: Any,
-    ) -> None:
-        """Add an epoch."""
-        record = self.records[trial.trial_id]
-        metrics = {key: value for key, value in result.items() if key.startswith(_METRIC_PREFIXES)}
-        row = {"epoch": result["epoch"], "seconds": time.monotonic() - record.started, **metrics}
-        record.curve.append(row)
-        value = row[self.metric]
-        if math.isfinite(value) and improves(value, record.value(self.metric), mode=METRICS[self.metric]):
-            record.best = row
-        record.directory = trial.path or ""
-        record.status = "finished" if result["finished"] else "running"
-        record.reason = result["stop_reason"]
-        self._write(event="epoch", trial=trial.trial_id, pid=result.get("pid"), **row)
-
-    def on_checkpoint(
-        self,
-        iteration: int,
-        trials: list[TuneTrial],
-        trial: TuneTrial,
-        checkpoint: Any,
-        **_: Any,
-    ) -> None:
-        """Note where the trial's checkpoint is; one is written only for an epoch better than all before."""
-        self.records[trial.trial_id].checkpoint = checkpoint.path
-
-    def on_trial_complete(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        """Close the record of a trial that ended without an error."""
-        record = self.records[trial.trial_id]
-        late = self._deadline is not None and time.monotonic() >= self._deadline
-        self._end(record, "by the time budget" if late else "by the scheduler")
-
-    def on_trial_error(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **_: Any) -> None:
-        """Close the record of a trial that failed."""
-        if trial.trial_id not in self.records:
-            self.on_trial_start(iteration, trials, trial)
-        record = self.records[trial.trial_id]
-        record.status, record.reason = "failed", _reason(trial)
-        self._write_end(record)
-
-    def close(self, *, reason: str) -> None:
-        """Mark the trials that were still running as stopped for `reason`, and close the file."""
-        for record in self.records.values():
-            if record.status == "running":
-                self._end(record, reason)
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-
-    def _end(self, record: TrialRecord, reason: str) -> None:
-        """Close a record; `reason` is what stopped a trial that was not at its own end."""
-        if record.status == "running":
-            record.status, record.reason = "stopped", reason
-        if record.curve and record.best is None:
-            record.status, record.reason = "failed", f"{self.metric} was never a finite number"
-        self._write_end(record)
-
-    def _write_end(self, record: TrialRecord) -> None:
-        self._write(event="end", trial=record.trial_id, status=record.status, reason=record.reason)
-
-    def _write(self, **event: Any) -> None:
-        if self._log is None:
-            self._log = self._path.open("a", encoding="utf-8")
-        self._log.write(json.dumps(finite(event), allow_nan=False) + "\n")
-        self._log.flush()
+    records: dict[int, TrialRecord] = {}
+    for number, event in enumerate(read_events(log), start=1):
+        with _naming(log, number):
+            _take(records, event, metric, folder)
+    return records
 
 
-def _reason(trial: TuneTrial) -> str:
-    """Return the error's own text: the last line of what Tune wrote of it, beside its driver until it is synced."""
+def _take(records: dict[int, TrialRecord], event: dict[str, Any], metric: str, folder: Path) -> None:
+    number = event["number"]
+    match event["event"]:
+        case "start":
+            record = records.setdefault(number, TrialRecord(event["trial"], number, event["point"]))
+            record.trial_id, record.point, record.status = event["trial"], event["point"], "running"
+            record.attributes = {**record.attributes, **event.get("attributes", {})}
+        case "epoch":
+            row = {name: math.nan if value is None else value for name, value in event["metrics"].items()}
+            row |= {"epoch": event["epoch"], "seconds": event["seconds"]}
+            add_epoch(records[number], row, metric=metric, folder=folder)
+        case "change":
+            records[number].point = event["point"]
+        case "end":
+            records[number].status, records[number].reason = event["status"], event["reason"]
+
+
+@contextmanager
+def _naming(log: Path, number: int) -> Iterator[None]:
     try:
-        lines = Path(trial.error_file or "").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return "unknown error"
-    last = next((line.strip() for line in reversed(lines) if line.strip()), "unknown error")
-    return last.removeprefix("raytrain.errors.")
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{log}, line {number}: is damaged ({type(error).__name__}: {error}); remove the line to see the rest"
+        ) from error
+
+
+def add_epoch(record: TrialRecord, row: dict[str, float], *, metric: str, folder: Path) -> None:
+    """Add an epoch to a record, and name its files below `folder`."""
+    record.add(row, metric)
+    directory = trial_directory(folder, record.number - 1)
+    record.directory = str(directory)
+    record.checkpoint = "" if record.best is None else str(directory / BEST)

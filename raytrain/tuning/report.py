@@ -16,6 +16,14 @@ from rich.text import Text
 from raytrain.distributed.judge import Judgement
 from raytrain.distributed.train import TrainResult
 from raytrain.engine.comparison import TeacherStudentComparison
+from raytrain.tuning.conclusions import (
+    LEAKY,
+    best_baseline,
+    count_by_status,
+    describe_duration,
+    failures_by_reason,
+    honest_verdict,
+)
 from raytrain.tuning.confirmation_report import print_confirmation, print_folds
 from raytrain.tuning.results import Best, SweepResult
 
@@ -41,9 +49,7 @@ def print_report(result: SweepResult, console: Console) -> None:
     _print_leaderboard(result, console)
     _print_lines(console, (f"{one.name}: not run: {one.skipped}" for one in result.baselines if one.skipped))
     if result.best is None:
-        console.print(
-            f"No trial completed an epoch with a finite {result.metric}, so there is no best model.", style="bold red"
-        )
+        console.print(honest_verdict(result)[1], style="bold red")
     else:
         _print_best(result, result.best, console)
         print_folds(result, console)
@@ -54,6 +60,7 @@ def print_report(result: SweepResult, console: Console) -> None:
             "Files": str(result.directory),
             "Repeat": result.command,
             "Again": shlex.join(["raytrain", "results", str(result.directory)]),
+            "Figures": shlex.join(["raytrain", "report", str(result.directory)]),
         },
     )
 
@@ -96,23 +103,15 @@ def _print_comparison(comparison: TeacherStudentComparison, console: Console) ->
 
 
 def _print_summary(result: SweepResult, console: Console) -> None:
-    counts = {
-        status: sum(trial.status == status for trial in result.trials) for status in ("finished", "stopped", "failed")
-    }
     epochs = sum(len(trial.curve) for trial in result.trials)
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    minutes, seconds = divmod(round(result.seconds), 60)
-    time = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    told = ", ".join(f"{count} {status}" for status, count in count_by_status(result.trials).items())
     trials = f"{len(result.trials)} trial{'s' if len(result.trials) != 1 else ''}"
-    _print_heading(console, result.name, f": {trials} by {result.algorithm} in {time}")
+    _print_heading(console, result.name, f": {trials} by {result.algorithm} in {describe_duration(result.seconds)}")
     console.print(f"  {told}; epochs in all: {epochs}", highlight=False)
 
 
 def _print_failures(result: SweepResult, console: Console) -> None:
-    by_reason: dict[str, list[int]] = {}
-    for trial in result.trials:
-        if trial.status == "failed":
-            by_reason.setdefault(trial.reason, []).append(trial.number)
+    by_reason = failures_by_reason(result.trials)
     for reason, numbers in list(by_reason.items())[:_REASONS]:
         trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
         console.print(f"  failed: {trials}: {reason}", style="red", highlight=False, markup=False)
@@ -202,24 +201,13 @@ def _print_scores(result: SweepResult, best: Best, console: Console) -> None:
     }
     if best.refit_test is not None:
         scores["test, refit"] = best.refit_test.metrics
-    ran = [one for one in result.baselines if not one.skipped]
-    rival = max(ran, key=lambda one: one.test["test/macro_f1"], default=None)
-    if rival is None:
-        verdict = Text("No classical baseline was run, so nothing says whether a deep model is needed here.", "yellow")
-    else:
+    rival = best_baseline(result)
+    if rival is not None:
         scores[f"test, {rival.name}"] = rival.test
-        verdict = _verdict(test.metrics["test/macro_f1"] - rival.test["test/macro_f1"], rival.name)
+    won, verdict = honest_verdict(result)
     console.print(_scores(scores, bold=1))
     if result.confirmation is None:  # which says more than a single run can
-        console.print(verdict)
-
-
-def _verdict(gap: float, rival: str) -> Text:
-    """Answer the honest question of every sweep on the test part, each side trained on the training part only."""
-    verdict, style = ("beats", "green") if gap > 0 else ("does not beat", "yellow")
-    return Text(
-        f"The deep model {verdict} the best classical one on the test part ({rival}, {gap:+.4f} macro-F1).", style
-    )
+        console.print(verdict, style="green" if won else "yellow", highlight=False, markup=False)
 
 
 def _test_part(*, leaky: bool) -> str:
@@ -228,11 +216,7 @@ def _test_part(*, leaky: bool) -> str:
 
 def _print_leaky(console: Console, *, leaky: bool) -> None:
     if leaky:
-        console.print(
-            "LEAKY SPLIT: windows of one recording are in training and test. These scores say nothing about new "
-            "recordings (allow_leakage: true).",
-            style="bold red",
-        )
+        console.print(LEAKY, style="bold red")
 
 
 def _scores(parts: Mapping[str, Mapping[str, float]], *, bold: int) -> Table:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from raytrain.config.load import validate
 from raytrain.config.schema import METRICS, TrainConfig
-from raytrain.distributed.judge import Judgement
+from raytrain.distributed.judge import Judgement, RecordingJudgement
 from raytrain.engine.manifest import write_json
 from raytrain.errors import ConfigError, RunError
 from raytrain.tuning.baselines import BaselineResult
@@ -215,7 +215,9 @@ def _sweep_result(content: dict[str, Any], directory: Path) -> SweepResult:
 
 
 def _judgement(content: dict[str, Any]) -> Judgement:
-    return Judgement(**content | {"metrics": _numbers(content["metrics"]), "recall": _numbers(content["recall"])})
+    recordings = [RecordingJudgement(**one) for one in content.get("recordings", [])]
+    numbers = {part: _numbers(content[part]) for part in ("metrics", "recall")}
+    return Judgement(**content | numbers | {"recordings": recordings})
 
 
 def _numbers(content: Any) -> Any:  # noqa: ANN401 - JSON that holds numbers and null where one was not finite

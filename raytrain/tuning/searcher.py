@@ -2,44 +2,34 @@
 
 Unlike the adapters that come with Ray, it tells the study the truth: a trial that the scheduler stopped is PRUNED
 with its learning curve, one that crashed or reported no usable number is FAIL with its reason, and none stays RUNNING.
-No point runs twice: where one is proposed again, a random new one runs instead.
+No point runs twice: where one is proposed again, a random new one runs instead. What the study holds already is not
+run again either; trials that it left RUNNING when the driver died are gone on with first.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from ray.tune.search import Searcher
 
 from raytrain.callbacks.early_stopping import improves
-from raytrain.config.space import SpaceConfig
-from raytrain.tuning.optuna_points import record_point
+from raytrain.config.space import OBJECTIVES, SpaceConfig
+from raytrain.engine.checkpoint import BEST
+from raytrain.tuning.optuna_points import begin_trial
 from raytrain.tuning.proposers import Outcome, RandomProposer, create_proposer
+from raytrain.tuning.recorded_trials import reopen_trial, report_value
+from raytrain.tuning.records import violation
 from raytrain.tuning.space import Point, count_points
+from raytrain.tuning.trial_files import trial_directory
 
-__all__ = ["StudySearcher", "create_study"]
-
-
-def create_study(space: SpaceConfig, journal: Path) -> optuna.Study:
-    """Return a new study of `space`, kept in a journal file that optuna-dashboard opens.
-
-    It is a record: points come from `create_proposer`, so its own sampler is never asked.
-    """
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.create_study(
-        study_name=space.name,
-        direction="maximize" if space.fixed.direction == "max" else "minimize",
-        sampler=optuna.samplers.RandomSampler(seed=space.search.seed),
-        storage=JournalStorage(JournalFileBackend(str(journal))),
-    )
+__all__ = ["StudySearcher", "outcome_of"]
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
@@ -47,88 +37,209 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
 
     Args:
         space: The sweep.
-        study: Where trials are recorded.
+        study: Where trials are recorded; those of earlier sessions are in it.
+        folder: Where the trials' folders are.
+        planned: Trials in all, those in the study among them.
+        experience: Points of other sweeps and what became of them, to begin with what they teach.
     """
 
-    def __init__(self, space: SpaceConfig, study: optuna.Study) -> None:
+    def __init__(
+        self,
+        space: SpaceConfig,
+        study: optuna.Study,
+        *,
+        folder: Path,
+        planned: int,
+        experience: Iterable[tuple[Point, Outcome]] = (),
+    ) -> None:
         super().__init__(metric=space.fixed.metric, mode=space.fixed.direction)
         self._space = space
         self._study = study
-        self._proposer = create_proposer(space)
-        self._chance = RandomProposer(space, seed=space.search.seed)
-        self._points = count_points(space, at_most=space.search.trials)
-        self._tried: set[str] = set()
-        self._trials: dict[str, optuna.Trial] = {}
-        self._best: dict[str, float] = {}
+        self._folder = folder
+        self._planned = planned
+        self._measures = (space.fixed.metric, *space.search.objectives)
+        known = study.get_trials(deepcopy=False)
+        self._begun = len(known)
+        self._proposer = create_proposer(space, known=len(known))
+        self._chance = RandomProposer(space, seed=space.search.seed + len(known))
+        self._points = count_points(space, at_most=planned)
+        self._tried = {_key(trial.user_attrs["point"]) for trial in known}
+        self._unfinished = deque(trial.number for trial in known if not trial.state.is_finished())
+        self._deaths: Counter[int] = Counter()
+        self._trials: dict[str, optuna.trial.Trial] = {}
+        self._best: dict[str, dict[str, float]] = {}
         self._epochs: dict[str, int] = {}
+        for point, outcome in experience:
+            self._proposer.learn(point, outcome)
+        for trial in known:
+            if trial.state.is_finished():
+                self._proposer.learn(trial.user_attrs["point"], outcome_of(trial, space))
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next point as a trial configuration, or `FINISHED` when there is none left."""
-        if len(self._tried) == self._points:
-            return str(Searcher.FINISHED)
-        point = self._proposer.propose(trial_id)
-        if point is None:
-            return str(Searcher.FINISHED)
-        if _key(point) in self._tried:
-            self._proposer.withdraw(trial_id)
-            point = self._untried(trial_id)
-        self._tried.add(_key(point))
-        trial = self._trials[trial_id] = record_point(self._study, self._space, point)
-        trial.set_user_attr("trial_id", trial_id)
-        return {"point": point}
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next point as a trial configuration, `FINISHED` when none is left, None to be asked again."""
+        if self._unfinished:
+            trial = reopen_trial(self._study, self._unfinished.popleft())
+            point: Point = trial.user_attrs["point"]
+            self._proposer.running(trial_id, point)
+            self._trials[trial_id] = trial
+            return {"point": point, "number": trial.number}
+        proposed = self._next(trial_id)
+        if proposed is None:
+            # One that runs may have to be begun again, and Tune asks nobody who has said that he has finished.
+            return None if self._trials else str(Searcher.FINISHED)
+        self._tried.add(_key(proposed))
+        directory = trial_directory(self._folder, self._begun)
+        attributes = {
+            "point": proposed,
+            "directory": str(directory),
+            "checkpoint": str(directory / BEST),
+            "seed": proposed.get("seed", self._space.fixed.seed),
+        }
+        self._trials[trial_id] = begin_trial(self._study, self._space, proposed, attributes)
+        self._begun += 1
+        return {"point": proposed, "number": self._begun - 1}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Add an epoch to the trial's learning curve."""
-        if "epoch" not in result or result["epoch"] <= self._epochs.get(trial_id, 0):
-            return  # no epoch yet, or the last result, which is handed over once more at the end
-        self._epochs[trial_id] = epoch = int(result["epoch"])
-        value = result.get(self.metric)
-        if value is None or not math.isfinite(value):
-            return
-        self._trials[trial_id].report(value, step=epoch)
-        if improves(value, self._best.get(trial_id), mode=self._space.fixed.direction):
-            self._best[trial_id] = value
+        """Add an epoch to the trial's learning curve, and those before it that nobody told."""
+        if "epoch" not in result:
+            return  # no epoch yet
+        if "point" in result:  # a copy of another trial goes on from here with its own settings
+            self._trials[trial_id].set_user_attr("point", json.loads(result["point"]))
+        for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
+            if epoch < result["epoch"]:
+                self._report(trial_id, epoch, {**result, **row})
+        self._report(trial_id, int(result["epoch"]), result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Give the trial its terminal state: COMPLETE or PRUNED with its best value, or FAIL with the reason."""
+        """Give the trial its terminal state: COMPLETE or PRUNED with its best value, or FAIL with the reason.
+
+        One whose process or machine died is begun again, `search.retries` times at most. Tune would do that itself, but
+        not for a process that dies between two trials.
+        """
         if trial_id not in self._trials:
             return
+        number = self._trials[trial_id].number
+        if error:
+            self._deaths[number] += 1
+            if self.goes_on(number):
+                self._proposer.withdraw(trial_id)
+                self._unfinished.appendleft(number)
+                for known in (self._trials, self._best, self._epochs):
+                    known.pop(trial_id, None)
+                return
         if result is not None and not error:
             self.on_trial_result(trial_id, result)
         trial, best = self._trials.pop(trial_id), self._best.pop(trial_id, None)
         epochs = self._epochs.pop(trial_id, 0)
-        finished = result is not None and bool(result.get("finished"))
-        if error or best is None:
-            never = f"{self.metric} was never a finite number" if epochs else "it ended before its first epoch"
-            trial.set_user_attr("failure", "the trial raised an error" if error else never)
+        reason = self._failure(result, epochs, best, error=error)
+        if reason is not None or best is None:
+            trial.set_user_attr("failure", reason)
             self._study.tell(trial, state=TrialState.FAIL)
             self._proposer.observe(trial_id, Outcome(None))
             return
+        finished = result is not None and bool(result.get("finished"))
+        values = [best[name] for name in self._measures]
+        bounds = self._space.search.constraints
+        violations = [violation(bound, best.get(name, math.nan)) for name, bound in bounds.items()]
+        if violations:
+            trial.set_user_attr("violations", violations)
         if finished:
-            self._study.tell(trial, best)
+            self._study.tell(trial, values)
         else:
-            trial.set_user_attr("best", best)
+            trial.set_user_attr("best", values)
             self._study.tell(trial, state=TrialState.PRUNED)
-        higher_is_better = best if self._space.fixed.direction == "max" else -best
-        self._proposer.observe(trial_id, Outcome((higher_is_better,), None if finished else epochs))
+        outcome = Outcome(_signed(self._space, values), None if finished else epochs, tuple(violations))
+        self._proposer.observe(trial_id, outcome)
+
+    def goes_on(self, number: int) -> bool:
+        """Whether a trial, numbered from 0, whose process died is begun again."""
+        return self._deaths[number] <= self._space.search.retries
 
     def close(self) -> None:
         """Leave no trial RUNNING: those that an interruption cut off become PRUNED, or FAIL before any epoch."""
-        for trial_id in list(self._trials):
-            self._trials[trial_id].set_user_attr("interrupted", value=True)
+        for number in self._unfinished:
+            self._trials[f"not begun {number}"] = reopen_trial(self._study, number)
+        self._unfinished.clear()
+        for trial_id, trial in list(self._trials.items()):
+            trial.set_user_attr("interrupted", value=True)
+            self._recall(trial_id, self._study.trials[trial.number].intermediate_values)
             self.on_trial_complete(trial_id)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave all out of what Tune writes down of its searcher: the study remembers, and knows a password."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
-        """Save nothing: the study's journal already holds every trial."""
+        """Save nothing: the study already holds every trial."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Restore nothing: the study is reopened from its journal."""
+        """Restore nothing: the study is reopened from its storage."""
 
-    def _untried(self, trial_id: str) -> Point:
-        """Return a random point that was not tried yet; the caller knows that there is one."""
+    def _next(self, trial_id: str) -> Point | None:
+        """Return a point that was not tried yet; None when all are, or as many as planned."""
+        if self._begun >= self._planned or len(self._tried) == self._points:
+            return None
+        point = self._proposer.propose(trial_id)
+        if point is None or _key(point) not in self._tried:
+            return point
+        self._proposer.withdraw(trial_id)
         while _key(point := self._chance.propose(trial_id)) in self._tried:
             pass
+        self._proposer.running(trial_id, point)
         return point
+
+    def _report(self, trial_id: str, epoch: int, result: dict[str, Any]) -> None:
+        value = result.get(self.metric, math.nan)
+        if epoch <= self._epochs.get(trial_id, 0):
+            return  # the last result is handed over once more at the end
+        trial = self._trials[trial_id]
+        if trial_id not in self._epochs and "hostname" in result:
+            trial.set_user_attr("host", result["hostname"])
+        self._epochs[trial_id] = epoch
+        if not math.isfinite(value):
+            return
+        report_value(trial, epoch, value)
+        best = self._best.get(trial_id)
+        if improves(value, None if best is None else best[self.metric], mode=self._space.fixed.direction):
+            wanted = {*self._measures, *self._space.search.constraints}
+            self._best[trial_id] = {name: float(result.get(name, math.nan)) for name in wanted}
+
+    def _recall(self, trial_id: str, values: Mapping[int, float]) -> None:
+        """Take the best epoch of an earlier session for a trial that this one heard nothing of."""
+        if values and trial_id not in self._best:
+            better = max if self._space.fixed.direction == "max" else min
+            self._best[trial_id] = {self.metric: better(values.values())}
+            self._epochs[trial_id] = max(values)
+
+    def _failure(
+        self, result: dict[str, Any] | None, epochs: int, best: dict[str, float] | None, *, error: bool
+    ) -> str | None:
+        """Return why a trial failed; None where it did not."""
+        if error:
+            return f"its process or machine died {1 + self._space.search.retries} times (search.retries)"
+        if result is not None and "failed" in result:
+            return str(result["failed"])
+        if best is None:
+            return f"{self.metric} was never a finite number" if epochs else "it ended before its first epoch"
+        missing = [name for name in self._measures if not math.isfinite(best.get(name, math.nan))]
+        return f"{', '.join(missing)} is not a finite number" if missing else None
+
+
+def outcome_of(trial: FrozenTrial, space: SpaceConfig) -> Outcome:
+    """Return what became of a trial of a study that has ended."""
+    attributes = trial.user_attrs
+    violations = tuple(attributes.get("violations", ()))
+    if trial.state is TrialState.COMPLETE:
+        return Outcome(_signed(space, trial.values), None, violations)
+    if trial.state is TrialState.PRUNED and "best" in attributes:
+        return Outcome(_signed(space, attributes["best"]), max(trial.intermediate_values, default=1), violations)
+    return Outcome(None)
+
+
+def _signed(space: SpaceConfig, values: Iterable[float]) -> tuple[float, ...]:
+    """Return values of which more is better."""
+    measures = (space.fixed.metric, *space.search.objectives)
+    return tuple(value if OBJECTIVES[name] == "max" else -value for name, value in zip(measures, values, strict=True))
 
 
 def _key(point: Point) -> str:

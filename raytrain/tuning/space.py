@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +12,10 @@ from typing import Any, TypeAlias
 from raytrain.config.load import apply_overrides, validate
 from raytrain.config.parts import check_parts
 from raytrain.config.schema import Part, TrainConfig
-from raytrain.config.space import Choice, Distribution, Grid, IntUniform, LogUniform, SpaceConfig, Uniform
+from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceConfig, Uniform
 from raytrain.config.teacher import find_teacher
 from raytrain.errors import ConfigError, nearest
+from raytrain.tuning.distributions import extremes, finite_values
 
 __all__ = [
     "Point",
@@ -27,6 +29,8 @@ __all__ = [
     "grid_points",
     "is_active",
     "ordered",
+    "parent_values",
+    "point_key",
     "train_config",
 ]
 
@@ -34,6 +38,7 @@ Point: TypeAlias = dict[str, Any]
 """Dotted parameter -> value, for the parameters that exist in it."""
 
 _SHARED_BY_ALL_TRIALS = ("data", "metric", "mode", "threads", "device")
+_OF_ONE_OBJECTIVE = ("cmaes", "hyperopt")
 _A_POINT = "a point of the space"
 
 
@@ -57,6 +62,15 @@ def describe_point(point: Mapping[str, Any]) -> str:
         f"{name.removesuffix('.name').split('.', 1)[-1]}={f'{value:.3g}' if isinstance(value, float) else value}"
         for name, value in point.items()
     )
+
+
+def point_key(point: Mapping[str, Any]) -> str:
+    """Return text that is the same for the same point, whatever the order of its parameters.
+
+    >>> point_key({"b": [1, None], "a": True})
+    '{"a": true, "b": [1, null]}'
+    """
+    return json.dumps(point, sort_keys=True)
 
 
 def is_active(distribution: Distribution, point: Mapping[str, Any]) -> bool:
@@ -89,15 +103,6 @@ def active_parameters(space: SpaceConfig, choose: Callable[[str, Distribution], 
         if is_active(space.parameters[name], point):
             point[name] = choose(name, space.parameters[name])
     return point
-
-
-def finite_values(distribution: Distribution) -> list[Any] | None:
-    """Return all values of a distribution, or None when it is continuous."""
-    if isinstance(distribution, IntUniform):
-        return list(range(distribution.low, distribution.high + 1, distribution.step))
-    if isinstance(distribution, Choice | Grid):
-        return list(distribution.values)
-    return None
 
 
 def grid_points(space: SpaceConfig) -> Iterator[Point]:
@@ -136,13 +141,6 @@ def _expand(space: SpaceConfig, names: list[str], point: Point) -> Iterator[Poin
         yield from _expand(space, rest, {**point, name: value})
 
 
-def extremes(distribution: Distribution) -> list[Any]:
-    """Return the values at which a distribution can first break a rule: its ends, or all of a finite choice."""
-    if isinstance(distribution, Choice | Grid):
-        return list(distribution.values)
-    return [distribution.low, distribution.high]
-
-
 def check_space(space: SpaceConfig) -> None:
     """Check every rule that needs no data: names, conditions, and each parameter at its extremes.
 
@@ -155,8 +153,11 @@ def check_space(space: SpaceConfig) -> None:
     ordered(space)
     if space.search.algorithm == "grid":
         next(grid_points(space))
-    if problems := [*_impossible_conditions(space), *_setting_problems(space)]:
+    if problems := [*_impossible_conditions(space), *_algorithm_problems(space), *_setting_problems(space)]:
         raise _report(space, problems)
+    from raytrain.tuning.first_points import check_first_points  # it builds on this module
+
+    check_first_points(space)
 
 
 def check_teachers(space: SpaceConfig) -> None:
@@ -206,9 +207,25 @@ def _condition_problems(space: SpaceConfig) -> Iterator[str]:
 
 def _impossible_conditions(space: SpaceConfig) -> Iterator[str]:
     for name in space.parameters:
-        contradicted = [parent for parent, values in _parent_values(space, name).items() if not values]
+        contradicted = [parent for parent, values in parent_values(space, name).items() if not values]
         for parent in contradicted:
             yield f"parameters.{name}: never exists, as the conditions on '{parent}' it depends on exclude each other"
+
+
+def _algorithm_problems(space: SpaceConfig) -> Iterator[str]:
+    """Yield what the algorithm cannot search; a grid's own rule is checked by enumerating it."""
+    algorithm = space.search.algorithm
+    if algorithm in _OF_ONE_OBJECTIVE and space.search.objectives:
+        yield (
+            f"search.algorithm: {algorithm} optimises one number, so it cannot search for {space.fixed.metric} and "
+            f"{', '.join(space.search.objectives)} together (search.objectives); search with nsga2, tpe or gp"
+        )
+    numbers = [one for one in space.parameters.values() if isinstance(one, Uniform | LogUniform | IntUniform)]
+    if algorithm == "cmaes" and not any(one.low < one.high for one in numbers):
+        yield (
+            "search.algorithm: cmaes moves in numbers, and no parameter is a range of them (uniform, loguniform, int); "
+            "search with tpe, gp, random or grid"
+        )
 
 
 def _setting_problems(space: SpaceConfig) -> list[str]:
@@ -252,18 +269,18 @@ def _probes(distribution: Distribution) -> list[Any]:
 
 def _points_with(space: SpaceConfig, name: str, value: Any) -> Iterator[Point]:  # noqa: ANN401 - any value
     """Yield points in which `name` has `value`, its ancestors values under which it exists, others their first."""
-    parents = _parent_values(space, name)
+    parents = parent_values(space, name)
     for combination in itertools.product(*parents.values()):
         fixed = {**dict(zip(parents, combination, strict=True)), name: value}
         yield active_parameters(space, lambda key, one, fixed=fixed: fixed.get(key, extremes(one)[0]))  # type: ignore[misc]
 
 
-def _parent_values(space: SpaceConfig, name: str) -> dict[str, list[Any]]:
+def parent_values(space: SpaceConfig, name: str) -> dict[str, list[Any]]:
     """Return for each ancestor of a parameter the values under which the parameter exists."""
     conditions = dict(space.parameters[name].when)
     accepted = {parent: list(_accepted(wanted)) for parent, wanted in conditions.items()}
     for parent in conditions:
-        for ancestor, values in _parent_values(space, parent).items():
+        for ancestor, values in parent_values(space, parent).items():
             known = accepted.get(ancestor, values)
             accepted[ancestor] = [value for value in known if value in values]
     return accepted

@@ -1,18 +1,18 @@
-"""A sweep from its space to its defended winner."""
+"""A sweep from its space to its defended winner; an interrupted one from where it stands."""
 
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import ray
-from ray import tune
-from ray.tune.error import TuneError
-from ray.tune.logger import TBXLoggerCallback
-from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from rich.console import Console
 
 from raytrain.config.load import apply_overrides, load_yaml, validate
@@ -24,23 +24,36 @@ from raytrain.data.recording import Recording
 from raytrain.data.segments import Split
 from raytrain.data.store import store_key
 from raytrain.distributed.cluster import connect
-from raytrain.engine.manifest import write_manifest
-from raytrain.engine.run_directory import create_run_directory
-from raytrain.errors import RunError
+from raytrain.engine.manifest import record_resume, write_manifest
+from raytrain.engine.run_directory import claimed, create_run_directory
+from raytrain.errors import DataError, RaytrainError, RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
 from raytrain.tuning.confirming import confirm
-from raytrain.tuning.interruption import interruptible, run_error
-from raytrain.tuning.live import LiveTable
-from raytrain.tuning.plan import Plan
-from raytrain.tuning.records import Recorder
+from raytrain.tuning.continuation import Continuation, changed_data, continued, save_space
+from raytrain.tuning.experience import experience_of
+from raytrain.tuning.exploration import check_population
+from raytrain.tuning.plan import Plan, planned_trials
+from raytrain.tuning.recorded_study import continue_study, create_study
+from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.results import SweepResult
-from raytrain.tuning.searcher import StudySearcher, create_study
-from raytrain.tuning.space import check_space, check_teachers, extremes
-from raytrain.tuning.trial import Trial, bundles
+from raytrain.tuning.search import run_trials
+from raytrain.tuning.sole_writer import sole_writer
+from raytrain.tuning.space import check_space, check_teachers
+from raytrain.tuning.storage import close_study
+from raytrain.tuning.storage_location import StudyLocation, locate, masked, read_location, save_location
+from raytrain.tuning.trial import bundles
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
 from raytrain.tuning.verdict import judge_best
 
 __all__ = ["load_space", "run_sweep"]
+
+_SCHEDULERS = {
+    "none": "",
+    "asha": " with ASHA",
+    "hyperband": " with HyperBand",
+    "median": " with median stopping",
+    "pbt": " with population based training",
+}
 
 
 def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> SpaceConfig:
@@ -53,6 +66,7 @@ def load_space(source: Path | Mapping[str, Any], overrides: Mapping[str, Any] | 
     where = str(source) if isinstance(source, Path) else "search space"
     space = validate(SpaceConfig, apply_overrides(settings, overrides or {}), where=where)
     check_space(space)
+    check_population(space)
     return space
 
 
@@ -61,6 +75,9 @@ def run_sweep(
     *,
     runs_dir: Path = Path("runs"),
     name: str | None = None,
+    resume: Continuation | None = None,
+    warm_start: Sequence[Path] = (),
+    storage: str | None = None,
     address: str | None = None,
     command: Sequence[str] = (),
     console: Console | None = None,
@@ -73,41 +90,103 @@ def run_sweep(
         space: What to search.
         runs_dir: Where the run's folder is made.
         name: Of the run; the space's name and the time when absent.
+        resume: An interrupted or finished sweep to go on with, in its folder, instead of a new one.
+        warm_start: Folders of earlier sweeps whose trials teach this one where to look.
+        storage: Where the study is kept (`raytrain.tuning.storage`); a journal in the run's folder when absent.
         address: An existing Ray cluster; a local one is started, and stopped, when absent.
         command: What the user typed, for the report and the manifest.
         console: Where progress is shown; the terminal when absent.
 
     Raises:
-        ConfigError: The request breaks a rule.
-        DataError: The recordings or the split are not usable.
-        RunError: No trial could complete an epoch, or the disk is full.
+        ConfigError: The request breaks a rule, or is not that of the sweep to resume.
+        DataError: The recordings or the split are not usable, or not those of the sweep to resume.
+        RunError: No trial could complete an epoch, the disk is full, or another process runs the sweep.
     """
     console = console or Console()
     started = time.monotonic()
+    space, changes = (space, []) if resume is None else continued(space, resume)
     check_teachers(space)
+    experience = experience_of(warm_start, space)
     recordings, split, folds = _divided(space)
+    digest = data_hash(recordings)
+    changes += [] if resume is None else _changed_data(resume, digest)
     configs = window_configs(space)
     with console.status("preparing the windows once for all trials"):
         wanted = [*configs, *([RAW] if space.baselines.names else [])]
         stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target, folds=folds)
-        digest = data_hash(recordings)
-    with connect(address) as cluster:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(connect(address))
         concurrency = cluster.concurrent(bundles(space.resources).bundles[0], space.resources.workers_per_trial)
-        directory = create_run_directory(runs_dir, name=name, default=space.name)
-        text = shlex.join(command) or f"raytrain tune {space.name}"
-        write_manifest(
-            directory / "manifest.json",
-            command=text,
-            config=space.model_dump(mode="json"),
-            data={
-                "source": space.fixed.data.source,
-                "sha256": digest,
-                "recordings": len(recordings),
-                "leaky": split.leaky,
-            },
+        text = masked(shlex.join(command)) or f"raytrain tune {space.name}"
+        if resume is None:
+            directory = create_run_directory(runs_dir, name=name, default=space.name)
+            stack.enter_context(claimed(directory))
+            with _gone_if_refused(directory):
+                location = locate(storage, directory, directory.name)
+                study = _recorded(stack, location, partial(create_study, space))
+            save_location(directory, location)
+            data = {"source": space.fixed.data.source, "sha256": digest, "recordings": len(recordings)}
+            _begin(space, directory, data=data | {"leaky": split.leaky}, command=text)
+        else:
+            directory = resume.directory.resolve()
+            stack.enter_context(claimed(directory))
+            location = read_location(directory, storage)
+            study = _recorded(stack, location, partial(continue_study, space))
+            save_location(directory, location)
+            _go_on(space, directory, forced=changes, command=text)
+        plan = Plan(
+            space, directory, location, study, experience, split, stores, configs, cluster, concurrency, console
         )
-        plan = Plan(space, directory, split, stores, configs, cluster, concurrency, console)
         return _run(plan, command=text, started=started)
+
+
+def _recorded(stack: ExitStack, location: StudyLocation, find: Callable[[StudyLocation], optuna.Study]) -> optuna.Study:
+    """Return the study that records the sweep, held by this process and closed with `stack`."""
+    stack.enter_context(sole_writer(location))
+    study = find(location)
+    stack.callback(close_study, study)
+    return study
+
+
+@contextmanager
+def _gone_if_refused(directory: Path) -> Iterator[None]:
+    """Take the folder of a new run away again where its storage cannot be used."""
+    try:
+        yield
+    except RaytrainError:
+        shutil.rmtree(directory)
+        raise
+
+
+def _changed_data(how: Continuation, digest: str) -> list[str]:
+    """Return how the recordings changed, where that is forced.
+
+    Raises:
+        DataError: They are others than those the sweep began with, and nobody insists.
+    """
+    changed = changed_data(how.directory, digest)
+    if changed is None:
+        return []
+    if not how.force:
+        raise DataError(
+            f"--resume {how.directory}: the sweep began with {changed}; bring those back, start a new sweep with "
+            "--warm-start-from, or use --force, which the manifest then tells"
+        )
+    return [changed]
+
+
+def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command: str) -> None:
+    """Write what the sweep is made of; the space last, so that a folder that has it can be resumed."""
+    config = space.model_dump(mode="json")
+    write_manifest(directory / "manifest.json", command=command, config=config, data=data)
+    save_space(directory, space)
+
+
+def _go_on(space: SpaceConfig, directory: Path, *, forced: list[str], command: str) -> None:
+    """Write down that the sweep goes on, and with what."""
+    where = {"planned_trials": planned_trials(space), "forced": forced}
+    record_resume(directory / "manifest.json", command=command, where=where)
+    save_space(directory, space)
 
 
 def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
@@ -117,15 +196,8 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     if space.baselines.names:
         windows = baseline_windows(plan.windows, plan.stores, limit=space.baselines.max_windows)
         baseline_tasks = start_baselines(space, references[store_key(RAW)], windows)
-    recorder = Recorder(space, plan.directory / "events.jsonl")
-    interrupted = _tune(plan, references, recorder)
-    records = tuple(recorder.records.values())
-    if records and all(record.status == "failed" for record in records):
-        first = records[0]
-        raise RunError(
-            f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
-            f"  details are in {first.directory or plan.directory}"
-        )
+    records, interrupted = run_trials(plan, references)
+    _check_some_succeeded(plan, records)
     baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
     confirmation = None if interrupted else confirm(plan, references, records, baselines)
     confirmed = None if confirmation is None else confirmation.best
@@ -135,7 +207,7 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
         directory=plan.directory,
         command=command,
         metric=space.fixed.metric,
-        algorithm=space.search.algorithm + (" with ASHA" if space.scheduler.name == "asha" else ""),
+        algorithm=space.search.algorithm + _SCHEDULERS[space.scheduler.name],
         classes=plan.split.classes,
         leaky=plan.split.leaky,
         notes=plan.split.notes,
@@ -150,6 +222,15 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     return result
 
 
+def _check_some_succeeded(plan: Plan, records: Sequence[TrialRecord]) -> None:
+    if records and all(record.status == "failed" for record in records):
+        first = records[0]
+        raise RunError(
+            f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
+            f"  details are in {first.directory or plan.directory}"
+        )
+
+
 def _divided(space: SpaceConfig) -> tuple[list[Recording], Split, Sequence[Fold]]:
     """Return the recordings, how they are divided, and the folds of what is not tested where there are some."""
     if space.folds is None:
@@ -157,62 +238,6 @@ def _divided(space: SpaceConfig) -> tuple[list[Recording], Split, Sequence[Fold]
     recordings = read_recordings(space.fixed.data)
     folded = fold_split(recordings, space.fixed.data, space.folds)
     return recordings, folded.split, folded.folds
-
-
-def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], recorder: Recorder) -> bool:
-    """Run the trials; return whether Ctrl-C ended them early."""
-    space = plan.space
-    searcher = StudySearcher(space, create_study(space, plan.directory / "study.journal"))
-    live = LiveTable(recorder, space, plan.trials, plan.console)
-    tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(Trial, space=space, stores=dict(references), folder=plan.directory / "trials"),
-            bundles(space.resources),
-        ),
-        tune_config=tune.TuneConfig(
-            search_alg=searcher,
-            scheduler=_scheduler(space),
-            num_samples=plan.trials,
-            max_concurrent_trials=min(plan.concurrency, plan.trials),
-            time_budget_s=space.search.time_budget_s,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.trial_id,
-        ),
-        run_config=tune.RunConfig(
-            name="trials",
-            storage_path=str(plan.directory),
-            callbacks=[recorder, live, TBXLoggerCallback()],
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=0),
-            verbose=0,
-        ),
-    )
-    live.start()
-    with interruptible(plan.console) as interruption:
-        try:
-            tuner.fit()
-        except (OSError, TuneError) as error:
-            raise run_error(error, plan.directory) from error
-        finally:
-            live.stop()
-            searcher.close()
-            recorder.close(reason="by Ctrl-C" if interruption.happened else "by the time budget")
-    return interruption.happened
-
-
-def _scheduler(space: SpaceConfig) -> TrialScheduler:
-    if space.scheduler.name == "none":
-        return FIFOScheduler()
-    varied = space.parameters.get("epochs")
-    epochs = max(extremes(varied)) if varied is not None else space.fixed.epochs
-    return ASHAScheduler(
-        time_attr="epoch",
-        metric=space.fixed.metric,
-        mode=space.fixed.direction,
-        max_t=epochs,
-        grace_period=min(space.scheduler.grace_epochs, epochs),
-        reduction_factor=space.scheduler.reduction_factor,
-    )
 
 
 def _collected(tasks: Sequence[ray.ObjectRef], *, metric: str, wait: bool) -> list[BaselineResult]:

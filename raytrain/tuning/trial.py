@@ -1,8 +1,15 @@
-"""A trial of a sweep: a Ray Tune class trainable whose process, and those of its further ranks, serve many trials."""
+"""A trial of a sweep: a Ray Tune class trainable whose process, and those of its further ranks, serve many trials.
+
+A trial goes on wherever it was: whether its process, its machine or the sweep's driver died, it begins with the newest
+checkpoint in its folder. What its configuration causes, such as a loss that diverges, is a result like any other and is
+not tried again; only what happens to its process is.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +25,7 @@ from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
 from raytrain.tuning.folds import FoldRuns
 from raytrain.tuning.space import Point
+from raytrain.tuning.trial_files import TrialFiles, trial_directory
 from raytrain.tuning.worker import Worker
 
 __all__ = ["Trial", "bundles"]
@@ -30,6 +38,15 @@ def bundles(resources: ResourceConfig) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory([dict(bundle) for _ in range(resources.workers_per_trial)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a trial begins with: its number from 0, its point, and a snapshot where Tune hands one over."""
+
+    number: int
+    point: Point
+    snapshot: dict[str, Any] | None = None
+
+
 class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     """Rank 0 of a trial; it starts the other ranks as actors in its own placement group.
 
@@ -40,9 +57,12 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
     def setup(
         self, config: dict[str, Any], space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], folder: Path
     ) -> None:
-        """Start the ranks once; each trial's callbacks write below `folder`."""
+        """Start the ranks once; each trial has a folder of its own below `folder`."""
         self._folder = folder
-        self._ahead: tuple[Point, dict[str, Any] | None] | None = None
+        self._every_s = space.search.checkpoint_s
+        self._population = space.scheduler.name == "pbt"
+        self._ahead: _Start | None = None
+        self._restarted: list[dict[str, float]] | None = None
         world_size = space.resources.workers_per_trial
         self._worker = _worker(space, stores, rank=0)
         self._peers = [_start_peer(space, stores, rank) for rank in range(1, world_size)]
@@ -51,29 +71,37 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
             joining = [peer.join.remote(address) for peer in self._peers]
             join(address, rank=0, world_size=world_size)
             ray.get(joining)
-        self._set(config["point"])
+        self._set(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Go to another point in the same processes."""
-        self._set(new_config["point"])
+        self._set(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train and evaluate one epoch on every rank."""
-        self._begin()
-        others = [peer.advance.remote() for peer in self._peers]
-        result = self._worker.advance()
-        ray.get(others)
-        return {**result, "done": result["finished"], "should_checkpoint": result["improved"]}
+        """Train and evaluate one epoch on every rank; or tell why the point cannot be trained."""
+        failed = self._begin()
+        if failed is not None:
+            return failed
+        try:
+            others = [peer.advance.remote() for peer in self._peers]
+            result = self._worker.advance()
+            ray.get(others)
+        except OSError:  # of the disk or the network, and none of the configuration's doing
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a configuration can bring about
+            return self._failed(error)
+        self._files.keep(self._worker.snapshot(), improved=result["improved"], finished=result["finished"])
+        return {**result, **self._history(), **self._settings(), "done": result["finished"]}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Write rank 0's snapshot; the ranks' states are equal but for their random generators."""
+        """Write rank 0's snapshot for Tune, which hands it to a trial it paused or copies."""
         self._begin()
         write_checkpoint(Path(checkpoint_dir) / CHECKPOINT_FILE, self._worker.snapshot())
 
     def load_checkpoint(self, checkpoint: str) -> None:
-        """Go on with the current point from a checkpoint of it."""
-        self._set(self.config["point"], snapshot=read_checkpoint(Path(checkpoint) / CHECKPOINT_FILE))
+        """Go on with the current point from a checkpoint, which may be another trial's."""
+        self._set(self.config, snapshot=read_checkpoint(Path(checkpoint) / CHECKPOINT_FILE))
 
     def cleanup(self) -> None:
         """End the run and the ranks."""
@@ -83,21 +111,65 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         if self._peers:
             leave()
 
-    def _set(self, point: Point, snapshot: dict[str, Any] | None = None) -> None:
+    def _set(self, config: Mapping[str, Any], snapshot: dict[str, Any] | None = None) -> None:
         # Nothing is begun yet: Tune may give the trial to a process that has just become free while this one is still
         # starting up for it, and two that began it would write to the same files.
         self._worker.end()
-        self._ahead = (point, snapshot)
+        self._ahead = _Start(config["number"], config["point"], snapshot)
 
-    def _begin(self) -> None:
+    def _begin(self) -> dict[str, Any] | None:
+        """Begin the point that is due, if one is; return the result of one that cannot be trained."""
         if self._ahead is None:
-            return
-        (point, snapshot), self._ahead = self._ahead, None
-        # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
-        directory = self._folder / self.trial_id  # not logdir, which Ray deletes with the session
-        others = [peer.begin.remote(point, directory, snapshot) for peer in self._peers]
-        self._worker.begin(point, directory=directory, snapshot=snapshot)
-        ray.get(others)
+            return None
+        start, self._ahead = self._ahead, None
+        self._begun = start
+        self._files = TrialFiles(trial_directory(self._folder, start.number), every_s=self._every_s)
+        known = self._files.failure()
+        if known is not None:
+            return _failure(known)
+        snapshot = self._files.newest(start.point) if start.snapshot is None else self._with_own_best(start.snapshot)
+        try:
+            # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
+            directory = self._files.directory  # not logdir, which Ray deletes with the session
+            others = [peer.begin.remote(start.point, start.number, directory, snapshot) for peer in self._peers]
+            self._worker.begin(start.point, number=start.number, directory=directory, snapshot=snapshot)
+            ray.get(others)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a configuration can bring about
+            return self._failed(error)
+        self._restarted = None if snapshot is None else self._worker.history
+        return None
+
+    def _with_own_best(self, snapshot: dict[str, Any]) -> dict[str, Any]:
+        """Return a snapshot, which may be another trial's, with the best value that this trial has a checkpoint of."""
+        best = read_checkpoint(self._files.best)["best"] if self._files.best.exists() else None
+        return {**snapshot, "best": best}
+
+    def _failed(self, error: Exception) -> dict[str, Any]:
+        """Return the result of a point that cannot be trained."""
+        reason = self._files.fail(error)
+        if self._peers:
+            # They may wait for this rank for ever, so all are replaced; the new ones find the reason in the folder.
+            raise error
+        self._worker.end()
+        return _failure(reason)
+
+    def _settings(self) -> dict[str, str]:
+        """Return the point as text, in a population, whose members change theirs; Tune's own config is ahead of it."""
+        return {"point": json.dumps(self._begun.point)} if self._population else {}
+
+    def _history(self) -> dict[str, str]:
+        """Return, once after going on from a checkpoint, the epochs before it: the driver may never have heard of some.
+
+        It is text, because Tune would flatten it, and log it.
+        """
+        rows, self._restarted = self._restarted, None
+        return {} if rows is None else {"earlier": json.dumps(rows)}
+
+
+def _failure(reason: str) -> dict[str, Any]:
+    return {"failed": reason, "improved": False, "finished": False, "stop_reason": "", "done": True}
 
 
 class _Peer:
@@ -111,8 +183,8 @@ class _Peer:
     def join(self, address: str) -> None:
         join(address, rank=self._rank, world_size=self._world_size)
 
-    def begin(self, point: Point, directory: Path, snapshot: dict[str, Any] | None) -> None:
-        self._worker.begin(point, directory=directory, snapshot=snapshot)
+    def begin(self, point: Point, number: int, directory: Path, snapshot: dict[str, Any] | None) -> None:
+        self._worker.begin(point, number=number, directory=directory, snapshot=snapshot)
 
     def advance(self) -> None:
         self._worker.advance()

@@ -17,6 +17,7 @@ from raytrain.distributed.judge import Judgement, judge, refit
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
 from raytrain.tuning.fold_verdict import FoldScore, judge_folds, refit_folds
+from raytrain.tuning.lineage import SCHEDULE_FILE, write_schedule
 from raytrain.tuning.plan import Plan
 from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.results import Best
@@ -46,19 +47,28 @@ def judge_best(
     """
     space = plan.space
     sign = -1.0 if space.fixed.direction == "max" else 1.0
-    candidates = [record for record in records if record.best is not None and record.checkpoint]
+    candidates = [record for record in records if record.best is not None and record.checkpoint and record.feasible]
     if not candidates:
         return None
     scores = {record.number: sign * (record.value(space.fixed.metric) or 0.0) for record in candidates}
     winner = min(candidates, key=lambda one: (one.number != confirmed, scores[one.number], one.number))
-    snapshot = read_checkpoint(Path(winner.checkpoint) / CHECKPOINT_FILE)
-    config = train_config(space, winner.point)
+    snapshot = read_checkpoint(Path(winner.checkpoint))
+    point = snapshot["point"]  # of the checkpoint: a member of a population may have gone on with another
+    config = train_config(space, point)
     call = partial(_call, plan, references, store_key(config.windows))
     with plan.console.status("judging the best checkpoint"):
         judgements, folds = call(partial(_judged, space, config, snapshot["run"]))
     folder = plan.directory / "best"
     write_checkpoint(folder / CHECKPOINT_FILE, snapshot["run"])
     (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
+    if space.scheduler.name == "pbt":
+        write_schedule(
+            folder / SCHEDULE_FILE,
+            snapshot["lineage"],
+            epochs=snapshot["epoch"],
+            metric=space.fixed.metric,
+            value=snapshot["best"],
+        )
     refit_test = None
     if space.refit and not interrupted:
         with plan.console.status("training the best configuration once more, on training and validation parts"):
@@ -68,7 +78,7 @@ def judge_best(
         write_checkpoint(folder / "refit.pt", refitted)
     return Best(
         trial=winner.number,
-        point=winner.point,
+        point=point,
         config=config.model_dump(mode="json"),
         epoch=snapshot["run"]["epoch"],
         reported=snapshot["best"],
@@ -94,6 +104,11 @@ def _call(plan: Plan, references: Mapping[str, ray.ObjectRef], key: str, functio
     resources = plan.space.resources
     if plan.cluster.nodes == 1 and not resources.gpus_per_worker:
         return function(store=plan.stores[key])
-    task = ray.remote(function).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
-    result: Result = ray.get(task.remote(store=references[key]))
+    task = ray.remote(_applied).options(num_cpus=resources.cpus_per_worker, num_gpus=resources.gpus_per_worker)
+    result: Result = ray.get(task.remote(function, references[key]))
     return result
+
+
+def _applied(function: Callable[..., Result], store: SegmentStore) -> Result:
+    """Call what Ray would not take for a task, because it is a partial function."""
+    return function(store=store)

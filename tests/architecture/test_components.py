@@ -40,6 +40,7 @@ LISTED = {
         MetricsTracker compute_accuracy compute_f1_score compute_confusion_matrix compute_top_k_accuracy
         compute_per_class_metrics compute_balanced_accuracy compute_auroc compute_expected_calibration_error
         recording_vote""",
+    "raytrain.tuning": "GridSearchOptimizer RandomSearchOptimizer BayesianOptimizer",
     "raytrain.tfr": "Stft Cwt Wvd SmoothedPseudoWvd",
     "raytrain.physics": """
         BearingGeometry BEARINGS find_bearing FaultSignatureDatabase kinematic_viscosity_mm2_s dynamic_viscosity_pa_s

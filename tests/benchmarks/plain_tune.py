@@ -7,6 +7,9 @@ rest, and the best checkpoint tested at the end.
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -90,12 +93,19 @@ def evaluate(model: nn.Module, loader: DataLoader[tuple[torch.Tensor, ...]]) -> 
 
 
 def sweep(
-    data: Arrays, *, learning_rates: list[float], widths: list[int], epochs: int, reuse_actors: bool, storage: Path
+    data: Arrays,
+    *,
+    learning_rates: list[float],
+    widths: list[int],
+    epochs: int,
+    reuse_actors: bool,
+    storage: Path,
+    cpus: float = 1,
 ) -> dict[str, float]:
     """Try every combination, test the best, and return last loss and accuracy of each trial by name."""
     classes = int(data["train_y"].max()) + 1
     tuner = tune.Tuner(
-        tune.with_parameters(train_cnn, data=data),
+        tune.with_resources(tune.with_parameters(train_cnn, data=data), {"cpu": cpus}),
         param_space={
             "lr": tune.grid_search(learning_rates),
             "width": tune.grid_search(widths),
@@ -116,3 +126,16 @@ def sweep(
         for one in results
         for name in ("loss", "accuracy")
     }
+
+
+def main() -> None:
+    """Run as a script: `plain_tune DATA.npz SETTINGS RESULT.json`, the settings as JSON."""
+    os.environ["RAY_ADDRESS"] = "local"  # else it joins whatever cluster this machine happens to run
+    data, settings, result = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as storage:
+        metrics = sweep(dict(np.load(data)), **json.loads(settings), storage=Path(storage))
+    Path(result).write_text(json.dumps(metrics), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

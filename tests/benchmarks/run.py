@@ -22,6 +22,8 @@ BENCHMARKS = (
     "precision",
     "distillation",
     "sweep",
+    "search_quality",
+    "fixed_costs",
     "turnaround",
     "memory",
     "transforms",

@@ -22,6 +22,7 @@ from raytrain.config.schema import WindowConfig
 from raytrain.config.space import SpaceConfig
 from raytrain.data.segments import PARTS
 from raytrain.data.windows import Windows
+from raytrain.tuning.results import SweepResult
 from raytrain.tuning.sweep import run_sweep
 from tests.benchmarks import plain_tune
 from tests.benchmarks.cluster import TreeClock, local_cluster
@@ -39,7 +40,7 @@ from tests.benchmarks.comparison import (
 from tests.benchmarks.data import rolling_store
 from tests.benchmarks.report import Goal, Report
 
-__all__ = ["run"]
+__all__ = ["TOLERANCES", "grid_space", "last_metrics", "run", "window_arrays"]
 
 ROUNDS = 5
 WINDOWS = WindowConfig(length=2048)
@@ -55,7 +56,7 @@ def run(options: Options) -> Report:
     """Compare trials per hour of the whole job and of its trials alone."""
     torch.set_num_threads(1)
     rates, widths, epochs = (RATES[::4], WIDTHS, 2) if options.quick else (RATES, WIDTHS, 4)
-    space = _space(rates, widths, epochs)
+    space = grid_space(rates, widths, epochs)
     rolling_store(WINDOWS)  # generated and cached, if it never was
     plain = {"learning_rates": rates, "widths": widths, "epochs": epochs}
     arms: dict[str, Arm] = {
@@ -133,7 +134,7 @@ def _figures(timing: Timing) -> dict[str, float]:
     return {"wall_s": timing.wall_s, "cpu_s": timing.cpu_s, "trials_s": timing.outcome.seconds["trials"]}
 
 
-def _space(rates: list[float], widths: list[int], epochs: int) -> SpaceConfig:
+def grid_space(rates: list[float], widths: list[int], epochs: int) -> SpaceConfig:
     """Return the script's trials as a search space: what the script does not do is off."""
     return SpaceConfig.model_validate(
         {
@@ -167,24 +168,29 @@ def _raytrain(space: SpaceConfig) -> Outcome:
     # raytrain silences Tune by the environment; the plain arms are to find Tune's defaults again.
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ), _fit_clock() as seconds:
         result = run_sweep(space, runs_dir=Path(folder), console=Console(file=io.StringIO()))
+    one = statistics.median(record.curve[-1]["seconds"] for record in result.trials)
+    return Outcome(last_metrics(result), {"trials": seconds[0], "trial": one})
+
+
+def last_metrics(result: SweepResult) -> dict[str, float]:
+    """Return last loss and accuracy of each trial, named as the script names them."""
     metrics = {}
     for record in result.trials:
         trial = f"lr={record.point['optimizer.lr']:g}, width={record.point['model.width']}"
         metrics[f"{trial}, loss"] = record.curve[-1]["val/loss"]
         metrics[f"{trial}, accuracy"] = record.curve[-1]["val/accuracy"]
-    one = statistics.median(record.curve[-1]["seconds"] for record in result.trials)
-    return Outcome(metrics, {"trials": seconds[0], "trial": one})
+    return metrics
 
 
 def _plain(trials: dict[str, Any], *, reuse_actors: bool) -> Outcome:
     quiet = redirect_stdout(io.StringIO())  # Tune greets even with verbose=0
     with quiet, tempfile.TemporaryDirectory() as folder, _fit_clock() as seconds:
-        data = _arrays()
+        data = window_arrays()
         metrics = plain_tune.sweep(data, **trials, reuse_actors=reuse_actors, storage=Path(folder))
     return Outcome(metrics, {"trials": seconds[0]})
 
 
-def _arrays() -> plain_tune.Arrays:
+def window_arrays() -> plain_tune.Arrays:
     """Return every window of every part, prepared as raytrain prepares them."""
     store = rolling_store(WINDOWS)
     arrays: plain_tune.Arrays = {}

@@ -25,7 +25,7 @@ from optuna.trial import TrialState
 from raytrain.cli.main import main
 from raytrain.distributed.cluster import connect
 from raytrain.errors import ConfigError
-from raytrain.tuning.records import Recorder
+from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.results import load_result
 
 pytestmark = pytest.mark.ray
@@ -87,7 +87,7 @@ def test_ctrl_c_stops_a_sweep_and_keeps_what_is_done(tmp_path: Path) -> None:
     assert result.best.judgements["validation"].metrics[result.metric] == result.best.reported
     assert len([record for record in result.trials if record.status == "finished"]) >= 2
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "cut" / "study.journal")))
-    states = [trial.state for trial in optuna.load_study(study_name="endless", storage=storage).trials]
+    states = [trial.state for trial in optuna.load_study(study_name="cut", storage=storage).trials]
     assert TrialState.RUNNING not in states
 
 

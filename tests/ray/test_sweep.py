@@ -31,7 +31,7 @@ Tiny = Callable[..., SpaceConfig]
 
 def _study(result: SweepResult) -> optuna.Study:
     storage = JournalStorage(JournalFileBackend(str(result.directory / "study.journal")))
-    return optuna.load_study(study_name=result.name, storage=storage)
+    return optuna.load_study(study_name=result.directory.name, storage=storage)
 
 
 def _curves(result: SweepResult) -> list[pd.DataFrame]:

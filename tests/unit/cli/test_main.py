@@ -121,7 +121,7 @@ def test_an_error_of_raytrain_itself_is_not_hidden(
     ("arguments", "message"),
     [
         (["tuen"], "No such command 'tuen'. Did you mean 'tune'?"),
-        (["tune"], "Missing argument"),
+        (["tune"], "give the search space of a new sweep, or --resume"),
         (["tune", "quick", "--trails", "3"], "No such option: --trails (Possible options: --train, --trials)"),
         (["tune", "quick", "--trials", "many"], "Invalid value for '--trials'"),
         (["tune", "quick", "--trials", "0"], "--trials"),

@@ -128,6 +128,7 @@ def work(rank: int, world_size: int, folder: Path) -> None:
         "resumed": resumed(rank, world_size).model.state_dict(),
         "network": network.model.state_dict(),
         "network_history": state.history,
+        "objective": state.snapshot()["objective"],
         "is_writer": state.is_writer,
     }
     torch.save(result, folder / f"{rank}.pt")
@@ -195,7 +196,7 @@ def test_the_checkpoint_of_one_worker_is_worth_what_both_reported(results: list[
     judged = judge(
         CONFIG,
         store=make_store(),
-        snapshot={"model": results[0]["network"], "averaged_model": None},
+        snapshot={"model": results[0]["network"], "averaged_model": None, "objective": results[0]["objective"]},
         parts=["validation"],
     )
     assert judged["validation"].metrics == pytest.approx(reported, rel=1e-6)

@@ -90,6 +90,22 @@ def test_the_matrices_are_those_the_metrics_follow_from(store: SegmentStore) -> 
     assert np.array(test.recording_confusion).sum(axis=1).tolist() == [1, 1, 0]
 
 
+def test_each_recording_of_the_part_is_told_by_name(store: SegmentStore) -> None:
+    seed_everything(CONFIG.seed)
+    snapshot = fit(build_training(CONFIG, store)).snapshot()
+    judgement = judge(CONFIG, store=store, snapshot=snapshot, parts=["validation"])["validation"]
+    assert [one.recording for one in judgement.recordings] == ["r6", "r7", "r8"]
+    assert [one.truth for one in judgement.recordings] == ["normal", "inner", "outer"]
+    assert {one.windows for one in judgement.recordings} == {WINDOWS}
+    right = sum(one.right * one.windows for one in judgement.recordings)
+    assert right == pytest.approx(np.trace(judgement.confusion))
+    votes = np.zeros((3, 3), dtype=int)
+    for one in judgement.recordings:
+        votes[store.classes.index(one.truth), store.classes.index(one.voted)] += 1
+        assert 1 / 3 <= one.probability <= 1
+    assert votes.tolist() == judgement.recording_confusion
+
+
 def test_judging_leaves_the_snapshot_as_it_is(store: SegmentStore) -> None:
     seed_everything(CONFIG.seed)
     snapshot = fit(build_training(CONFIG, store)).snapshot()

@@ -34,7 +34,7 @@ def judge(
 
 
 def draw() -> tuple[float, float, float]:
-    return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002, S311 - the global ones
+    return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002 - the global ones
 
 
 @pytest.fixture

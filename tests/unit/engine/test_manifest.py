@@ -42,7 +42,11 @@ def test_it_holds_what_is_needed_to_make_the_run_again(tmp_path: Path) -> None:
 def test_each_time_a_run_goes_on_is_added(tmp_path: Path) -> None:
     began = written(tmp_path)
     for epoch in (2, 5):
-        record_resume(tmp_path / "manifest.json", command="raytrain train", workers=3, epoch=epoch, step=10 * epoch)
+        record_resume(
+            tmp_path / "manifest.json",
+            command="raytrain train",
+            where={"workers": 3, "epoch": epoch, "step": 10 * epoch},
+        )
     content = json.loads((tmp_path / "manifest.json").read_text("utf-8"))
     resumed = content.pop("resumed")
     assert content == began

@@ -85,7 +85,7 @@ class UsersNoise(Callback):
 
     def on_step_end(self, state: FitState) -> None:
         with torch.no_grad():
-            next(state.model.parameters()).add_(1e-3 * np.random.randn() * random.random())  # noqa: NPY002, S311
+            next(state.model.parameters()).add_(1e-3 * np.random.randn() * random.random())  # noqa: NPY002
 
 
 SCHEDULES: dict[str, Callable[[torch.optim.Optimizer], Schedule]] = {

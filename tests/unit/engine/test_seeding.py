@@ -11,7 +11,7 @@ from raytrain.engine.seeding import restore_random_state, save_random_state, see
 
 
 def draw() -> tuple[float, float, float]:
-    return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002, S311 - those seeded
+    return float(torch.rand(())), float(np.random.rand()), random.random()  # noqa: NPY002 - those seeded
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32 + 5])

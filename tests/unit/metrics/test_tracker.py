@@ -135,6 +135,30 @@ def test_recording_metrics_are_those_of_a_majority_vote(count: int, seed: int) -
     assert values["recording_macro_f1"] == pytest.approx(f1, abs=1e-12)
 
 
+@settings(max_examples=40)
+@given(count=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_each_recording_tells_how_its_windows_voted(count: int, seed: int) -> None:
+    windows = Windows(count, seed=seed)
+    tracker = MetricsTracker(CLASSES, RECORDINGS)
+    windows.track(tracker, torch.arange(count))
+    probabilities = windows.logits.double().softmax(dim=1).numpy()
+    predictions, targets = probabilities.argmax(axis=1), windows.targets.numpy()
+    votes = tracker.per_recording()
+    assert [vote.recording for vote in votes] == np.unique(windows.recordings.numpy()).tolist()
+    voted = recording_vote(windows.logits, windows.recordings, num_recordings=RECORDINGS)
+    for vote in votes:
+        mine = windows.recordings.numpy() == vote.recording
+        assert (vote.truth, vote.voted) == (targets[mine][0], voted[vote.recording])
+        assert (vote.windows, vote.right) == (mine.sum(), (predictions == targets)[mine].sum())
+        assert vote.probability == pytest.approx(probabilities[mine, vote.voted].mean(), abs=2**-32)
+
+
+def test_without_recordings_none_is_told() -> None:
+    tracker = MetricsTracker(2)
+    tracker.update(torch.eye(2), torch.tensor([0, 1]))
+    assert tracker.per_recording() == []
+
+
 def test_a_confident_minority_does_not_outvote_the_majority() -> None:
     probabilities = torch.tensor([[0.51, 0.49], [0.51, 0.49], [0.0, 1.0]])
     tracker = tracked(probabilities.log(), [0, 0, 0], [2, 2, 2])

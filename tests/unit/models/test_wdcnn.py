@@ -69,7 +69,7 @@ def test_dropout_acts_on_hidden_units_in_training_only() -> None:
         ({"hidden": -1}, "model.hidden"),
         ({"first_stride": 0}, "model.first_stride"),
         ({"kernel_size": 4}, "model.kernel_size must be odd.*got 4, try 5"),
-        ({"first_kernel": 8}, "model.first_kernel must be at least first_stride=16.*got 8"),
+        ({"first_kernel": 8}, "model.first_kernel must be at least the stride of 16.*got 8"),
         ({"dropout": 1.0}, "model.dropout must be at least 0 and below 1, got 1"),
     ],
 )

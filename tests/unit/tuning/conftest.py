@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from raytrain.distributed.judge import Judgement
+from raytrain.distributed.judge import Judgement, RecordingJudgement
 from raytrain.tuning.baselines import BaselineResult
 from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.results import Best, SweepResult
@@ -49,6 +50,14 @@ def judgement(prefix: str, score: float) -> Judgement:
         recall=[0.75, 1.0, math.nan, 0.5],
         confusion=[[30, 10, 0, 0], [0, 40, 0, 0], [0, 0, 0, 0], [10, 10, 0, 20]],
         recording_confusion=[[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1]],
+        recordings=[
+            RecordingJudgement("b1", "ball", "ball", windows=20, right=0.75, probability=0.7),
+            RecordingJudgement("b2", "ball", "ball", windows=20, right=0.75, probability=0.6),
+            RecordingJudgement("i1", "inner", "inner", windows=20, right=1.0, probability=0.9),
+            RecordingJudgement("i2", "inner", "inner", windows=20, right=1.0, probability=0.95),
+            RecordingJudgement("o1", "outer", "ball", windows=20, right=0.25, probability=0.5),
+            RecordingJudgement("o2", "outer", "outer", windows=20, right=0.75, probability=0.65),
+        ],
     )
 
 
@@ -114,3 +123,25 @@ def sweep_result(tmp_path: Path) -> SweepResult:
             refit_test=judgement("test", 0.82),
         ),
     )
+
+
+@pytest.fixture
+def planned_result(sweep_result: SweepResult) -> SweepResult:
+    """The same sweep with its manifest: full trials have 9 epochs, the learning rate is on a logarithmic scale."""
+    space = {
+        "name": "quick",
+        "fixed": {"epochs": 9, "metric": sweep_result.metric},
+        "parameters": {
+            "optimizer.lr": {"type": "loguniform", "low": 1e-4, "high": 1.0},
+            "model.name": {"type": "choice", "values": ["wdcnn", "cnn1d"]},
+            "model.depth": {"type": "int", "low": 2, "high": 8, "when": {"model.name": "cnn1d"}},
+            "windows.length": {"type": "choice", "values": [1024, 2048]},
+        },
+        "search": {"algorithm": "tpe", "objectives": ["model/parameters"]},
+        "scheduler": {"name": "asha"},
+    }
+    manifest = {"command": sweep_result.command, "data": {"leaky": False}, "config": space}
+    (sweep_result.directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for record, parameters in zip(sweep_result.trials, (5000.0, 2000.0, 1000.0, 1000.0, 1000.0), strict=True):
+        record.objectives["model/parameters"] = parameters
+    return sweep_result

@@ -52,7 +52,8 @@ def test_tune_overrides_and_passes_on(sweeps: list[tuple[SpaceConfig, dict[str, 
     ((space, options),) = sweeps
     assert (space.search.trials, space.fixed.epochs) == (3, 2)
     assert space.fixed.model.settings == {"depth": 2}
-    assert options == {"runs_dir": tmp_path, "name": "me", "address": "h:1"}
+    assert (options["runs_dir"], options["name"], options["address"]) == (tmp_path, "me", "h:1")
+    assert (options["resume"], options["warm_start"], options["storage"]) == (None, [], None)
     assert "search" not in SPACE
 
 

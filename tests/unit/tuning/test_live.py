@@ -11,7 +11,8 @@ from rich.console import Console
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
 from raytrain.tuning.live import LiveTable
-from raytrain.tuning.records import Recorder, Status, TrialRecord
+from raytrain.tuning.recorder import Recorder
+from raytrain.tuning.records import Status, TrialRecord
 
 
 def make_space(metric: str = "val/macro_f1") -> SpaceConfig:
@@ -29,8 +30,8 @@ def record(number: int, status: Status, value: float | None, *, metric: str = "v
 
 def shown(records: list[TrialRecord], tmp_path: Path, *, metric: str = "val/macro_f1", total: int = 20) -> list[str]:
     """Return the lines of the table in a terminal a hundred columns wide."""
-    recorder = Recorder(make_space(metric), tmp_path / "events.jsonl")
-    recorder.records = {one.trial_id: one for one in records}
+    recorder = Recorder(make_space(metric), tmp_path)
+    recorder.records = {one.number: one for one in records}
     console = Console(file=io.StringIO(), record=True, width=100, force_terminal=True)
     console.print(LiveTable(recorder, make_space(metric), total, console)._render())
     return console.export_text().splitlines()
@@ -92,8 +93,8 @@ def test_long_settings_do_not_break_the_line(tmp_path: Path) -> None:
 
 
 def make_table(tmp_path: Path, console: Console, records: list[TrialRecord]) -> LiveTable:
-    recorder = Recorder(make_space(), tmp_path / "events.jsonl")
-    recorder.records = {one.trial_id: one for one in records}
+    recorder = Recorder(make_space(), tmp_path)
+    recorder.records = {one.number: one for one in records}
     return LiveTable(recorder, make_space(), 4, console)
 
 
@@ -103,8 +104,8 @@ def test_without_a_terminal_each_ended_trial_is_one_line(tmp_path: Path) -> None
     records[1].reason = "CUDA [bold]error[/bold]: out of memory " + "x" * 200
     table = make_table(tmp_path, Console(file=output, width=80), records)
     table.start()
-    table.on_trial_complete(0, [], SimpleNamespace(trial_id="id_1"))
-    table.on_trial_error(0, [], SimpleNamespace(trial_id="id_2"))
+    table.on_trial_complete(0, [], SimpleNamespace(config={"number": 0}))
+    table.on_trial_error(0, [], SimpleNamespace(config={"number": 1}))
     table.stop()
     assert output.getvalue().splitlines() == [
         "[2/4] trial 1 finished after 1 epochs: val/macro_f1 0.5000",
@@ -117,7 +118,7 @@ def test_in_a_terminal_the_table_comes_and_goes(tmp_path: Path) -> None:
     console = Console(file=output, width=100, force_terminal=True, force_interactive=True)
     table = make_table(tmp_path, console, [record(1, "running", 0.5)])
     table.start()
-    table.on_trial_complete(0, [], SimpleNamespace(trial_id="id_1"))
+    table.on_trial_complete(0, [], SimpleNamespace(config={"number": 0}))
     table.stop()
     assert "trying: 0/4 trials" in output.getvalue()
     assert "[0/4]" not in output.getvalue()

@@ -1,264 +1,84 @@
+"""What a sweep's events tell of its trials."""
+
 from __future__ import annotations
 
 import json
 import math
-import pickle
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from raytrain.config.load import validate
-from raytrain.config.space import SpaceConfig
-from raytrain.tuning.records import Recorder, TrialRecord
+from raytrain.errors import RunError
+from raytrain.tuning.records import TrialRecord, records_of
+
+METRIC = "val/macro_f1"
 
 
-def make_space(metric: str = "val/macro_f1", budget_s: float | None = None) -> SpaceConfig:
-    settings = {
-        "name": "trying",
-        "fixed": {"metric": metric},
-        "parameters": {"optimizer.lr": {"type": "uniform", "low": 0, "high": 1}},
-        "search": {"time_budget_s": budget_s},
-    }
-    return validate(SpaceConfig, settings, where="search space")
+def start(number: int, **point: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"event": "start", "trial": f"id{number}", "number": number, "point": point}
 
 
-class FakeTrial(SimpleNamespace):
-    """As much of a trial of Tune as the recorder looks at."""
-
-    def __init__(self, trial_id: str, error_file: Path | None = None) -> None:
-        config = {"point": {"optimizer.lr": 0.5}}
-        error = None if error_file is None else str(error_file)
-        super().__init__(trial_id=trial_id, config=config, path=f"trials/{trial_id}", error_file=error)
+def epoch(number: int, index: int, value: float | None) -> dict[str, Any]:
+    told = {"epoch": index, "seconds": 1.5 * index, "pid": 17, "metrics": {METRIC: value}}
+    return {"event": "epoch", "number": number, **told}
 
 
-def result(epoch: int, value: float, *, finished: bool = False, reason: str = "") -> dict[str, Any]:
-    return {
-        "epoch": epoch,
-        "train/loss": 0.25,
-        "val/macro_f1": value,
-        "val/loss": value,
-        "finished": finished,
-        "stop_reason": reason,
-        "improved": True,
-        "time_total_s": 3.0,
-        "config": {"point": {}},
-    }
+def end(number: int, status: str, reason: str = "") -> dict[str, Any]:
+    return {"event": "end", "number": number, "status": status, "reason": reason}
 
 
-class Story:
-    """A recorder and the calls by which Tune tells it of a trial."""
-
-    def __init__(self, space: SpaceConfig, log: Path) -> None:
-        self.recorder = Recorder(space, log)
-        self.log = log
-
-    def start(self, trial: FakeTrial) -> TrialRecord:
-        self.recorder.on_trial_start(0, [], trial)
-        return self.recorder.records[trial.trial_id]
-
-    def report(self, trial: FakeTrial, *, epoch: int, value: float, finished: bool = False, reason: str = "") -> None:
-        self.recorder.on_trial_result(0, [], trial, result(epoch, value, finished=finished, reason=reason))
-
-    def complete(self, trial: FakeTrial) -> None:
-        self.recorder.on_trial_complete(0, [], trial)
-
-    def events(self) -> list[dict[str, Any]]:
-        """Return the log as a strict reader of JSON lines sees it."""
-
-        def refuse(constant: str) -> None:
-            raise AssertionError(f"{constant} is not JSON")
-
-        return [json.loads(line, parse_constant=refuse) for line in self.log.read_text("utf-8").splitlines()]
+def written(folder: Path, *events: dict[str, Any], rest: str = "") -> Path:
+    path = folder / "events.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in events) + rest, encoding="utf-8")
+    return path
 
 
-@pytest.fixture
-def make_story(tmp_path: Path) -> Iterator[Callable[[SpaceConfig], Story]]:
-    stories = []
-
-    def make(space: SpaceConfig) -> Story:
-        stories.append(Story(space, tmp_path / "events.jsonl"))
-        return stories[-1]
-
-    yield make
-    for story in stories:
-        story.recorder.close(reason="the test is over")
+def recorded(path: Path, metric: str = METRIC) -> list[TrialRecord]:
+    return list(records_of(path, metric=metric, folder=path.parent / "trials").values())
 
 
-@pytest.fixture
-def story(make_story: Callable[[SpaceConfig], Story]) -> Story:
-    return make_story(make_space())
+def test_trials_are_told_as_they_went(tmp_path: Path) -> None:
+    events = [start(1, lr=0.1), start(2, lr=0.2), epoch(1, 1, 0.5), epoch(2, 1, None), epoch(1, 2, 0.4)]
+    path = written(tmp_path, *events, end(1, "stopped", "by the scheduler"))
+    first, second = recorded(path)
+    assert (first.trial_id, first.number, first.point) == ("id1", 1, {"lr": 0.1})
+    assert (first.status, first.reason, first.value(METRIC)) == ("stopped", "by the scheduler", 0.5)
+    assert first.curve == [{"epoch": 1, "seconds": 1.5, METRIC: 0.5}, {"epoch": 2, "seconds": 3.0, METRIC: 0.4}]
+    assert (second.status, second.best) == ("running", None)
+    assert math.isnan(second.curve[0][METRIC])
 
 
-def test_a_trial_that_runs_to_its_own_end(story: Story) -> None:
-    trial = FakeTrial("a")
-    record = story.start(trial)
-    assert (record.number, record.status, record.point, record.best) == (1, "running", {"optimizer.lr": 0.5}, None)
-    story.report(trial, epoch=1, value=0.5)
-    assert record.status == "running"
-    story.report(trial, epoch=2, value=0.8)
-    story.report(trial, epoch=3, value=0.7, finished=True, reason="no improvement in 2 epochs")
-    story.complete(trial)
-    assert (record.status, record.reason) == ("finished", "no improvement in 2 epochs")
-    assert [row["val/macro_f1"] for row in record.curve] == [0.5, 0.8, 0.7]
-    assert record.best == record.curve[1]
-    assert record.value("val/macro_f1") == 0.8
-    assert record.directory == "trials/a"
-    assert set(record.curve[0]) == {"epoch", "seconds", "train/loss", "val/macro_f1", "val/loss"}
+def test_the_best_epoch_of_a_loss_is_the_least(tmp_path: Path) -> None:
+    rows = [
+        epoch(1, index, 0.9) | {"metrics": {METRIC: 0.9, "val/loss": loss}}
+        for index, loss in enumerate((0.5, 0.25, 0.75), start=1)
+    ]
+    (record,) = recorded(written(tmp_path, start(1), *rows), "val/loss")
+    assert record.best is not None
+    assert record.best["epoch"] == 2
 
 
-def test_best_is_the_least_where_less_is_better(make_story: Callable[[SpaceConfig], Story]) -> None:
-    story = make_story(make_space("val/loss"))
-    trial = FakeTrial("a")
-    record = story.start(trial)
-    for epoch, value in enumerate([0.5, 0.2, 0.3], start=1):
-        story.report(trial, epoch=epoch, value=value)
-    assert record.value("val/loss") == 0.2
+def test_a_trial_that_went_on_from_an_earlier_epoch_has_each_epoch_once(tmp_path: Path) -> None:
+    before = [start(1), epoch(1, 1, 0.1), epoch(1, 2, 0.9), epoch(1, 3, 0.3)]
+    path = written(tmp_path, *before, start(1), epoch(1, 2, 0.5), epoch(1, 3, 0.6))
+    (record,) = recorded(path)
+    assert [row[METRIC] for row in record.curve] == [0.1, 0.5, 0.6]
+    assert record.value(METRIC) == 0.6
 
 
-def test_a_trial_the_scheduler_stops(story: Story) -> None:
-    trial = FakeTrial("a")
-    record = story.start(trial)
-    story.report(trial, epoch=1, value=0.5)
-    story.complete(trial)
-    assert (record.status, record.reason) == ("stopped", "by the scheduler")
-
-
-def test_a_trial_the_time_budget_stops(
-    make_story: Callable[[SpaceConfig], Story], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    story = make_story(make_space(budget_s=10))
-    early, late = FakeTrial("early"), FakeTrial("late")
-    for trial in (early, late):
-        story.start(trial)
-    now = 109.0
-    story.report(early, epoch=1, value=0.5)
-    story.complete(early)
-    now = 111.0
-    story.report(late, epoch=1, value=0.5)
-    story.complete(late)
-    reasons = {name: record.reason for name, record in story.recorder.records.items()}
-    assert reasons == {"early": "by the scheduler", "late": "by the time budget"}
-    assert story.recorder.records["late"].curve[0]["seconds"] == 11.0
-
-
-@pytest.mark.parametrize("finished", [True, False])
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_trial_without_a_number_failed(value: float, finished: bool, story: Story) -> None:
-    trial = FakeTrial("a")
-    record = story.start(trial)
-    story.report(trial, epoch=1, value=value, finished=finished)
-    story.complete(trial)
-    assert (record.status, record.reason) == ("failed", "val/macro_f1 was never a finite number")
-    assert record.best is None
-    assert story.events()[1]["val/macro_f1"] is None
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("Failure # 1\n  Traceback\n    of many lines\nValueError: odd kernel\n\n", "ValueError: odd kernel"),
-        ("Failure # 1\nraytrain.errors.ConfigError: windows are short\n", "ConfigError: windows are short"),
-        (" \n\n", "unknown error"),
-    ],
-)
-def test_an_error_is_told_by_its_last_line(text: str, reason: str, story: Story, tmp_path: Path) -> None:
-    error = tmp_path / "error.txt"
-    error.write_text(text, encoding="utf-8")
-    trial = FakeTrial("a", error)
-    record = story.start(trial)
-    story.report(trial, epoch=1, value=0.5)
-    story.recorder.on_trial_error(0, [], trial)
-    assert (record.status, record.reason) == ("failed", reason)
-    assert record.value("val/macro_f1") == 0.5
-
-
-@pytest.mark.parametrize("file", [None, "absent.txt"])
-def test_an_error_without_a_text(file: str | None, story: Story, tmp_path: Path) -> None:
-    trial = FakeTrial("a", tmp_path / file if file else None)
-    record = story.start(trial)
-    story.recorder.on_trial_error(0, [], trial)
-    assert (record.status, record.reason) == ("failed", "unknown error")
-
-
-def test_a_trial_that_fails_before_it_starts_has_a_record(story: Story) -> None:
-    story.recorder.on_trial_error(0, [], FakeTrial("a"))
-    (record,) = story.recorder.records.values()
-    assert (record.number, record.status) == (1, "failed")
-    assert [event["event"] for event in story.events()] == ["start", "end"]
-
-
-def test_starting_again_keeps_the_record(story: Story) -> None:
-    trial = FakeTrial("a")
-    record = story.start(trial)
-    story.report(trial, epoch=1, value=0.5)
-    assert story.start(trial) is record
+def test_a_last_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    line = json.dumps(epoch(1, 2, 0.5))
+    (record,) = recorded(written(tmp_path, start(1), epoch(1, 1, 0.25), rest=line[:40]))
     assert len(record.curve) == 1
 
 
-def test_checkpoint_is_noted(story: Story) -> None:
-    trial = FakeTrial("a")
-    record = story.start(trial)
-    assert record.checkpoint == ""
-    story.recorder.on_checkpoint(0, [], trial, SimpleNamespace(path="trials/a/checkpoint_000001"))
-    assert record.checkpoint == "trials/a/checkpoint_000001"
+def test_nothing_written_yet_is_no_trial(tmp_path: Path) -> None:
+    assert recorded(written(tmp_path)) == []
 
 
-def test_close_ends_what_was_running(story: Story) -> None:
-    ended, running, hopeless = FakeTrial("ended"), FakeTrial("running"), FakeTrial("hopeless")
-    for trial in (ended, running, hopeless):
-        story.start(trial)
-    story.report(ended, epoch=1, value=0.5, finished=True)
-    story.complete(ended)
-    story.report(hopeless, epoch=1, value=math.nan)
-    story.recorder.close(reason="by Ctrl-C")
-    told = {name: (record.status, record.reason) for name, record in story.recorder.records.items()}
-    assert told == {
-        "ended": ("finished", ""),
-        "running": ("stopped", "by Ctrl-C"),
-        "hopeless": ("failed", "val/macro_f1 was never a finite number"),
-    }
-    story.recorder.close(reason="again")
-    assert [event["trial"] for event in story.events() if event["event"] == "end"] == ["ended", "running", "hopeless"]
-
-
-def test_events_tell_the_story_line_by_line(story: Story) -> None:
-    """Each line is in the file as soon as it happened, so a kill loses none."""
-    first, second = FakeTrial("a"), FakeTrial("b")
-    story.start(first)
-    assert len(story.events()) == 1
-    story.report(first, epoch=1, value=0.5)
-    assert len(story.events()) == 2
-    story.start(second)
-    story.recorder.on_trial_error(0, [], second)
-    story.complete(first)
-    told = [(event["event"], event["trial"], event.get("status")) for event in story.events()]
-    assert told == [
-        ("start", "a", None),
-        ("epoch", "a", None),
-        ("start", "b", None),
-        ("end", "b", "failed"),
-        ("end", "a", "stopped"),
-    ]
-    start, epoch, *_, failure, _ = story.events()
-    assert start["number"] == 1
-    assert start["point"] == {"optimizer.lr": 0.5}
-    assert (epoch["epoch"], epoch["val/macro_f1"], epoch["train/loss"]) == (1, 0.5, 0.25)
-    assert failure["reason"] == "unknown error"
-
-
-def test_a_recorder_survives_pickling_with_its_file_open(story: Story) -> None:
-    """Tune pickles its callbacks while they run; the copy and the original both go on."""
-    trial = FakeTrial("a")
-    story.start(trial)
-    copy: Recorder = pickle.loads(pickle.dumps(story.recorder))  # noqa: S301 - made here
-    assert copy.records == story.recorder.records
-    copy.on_trial_result(0, [], trial, result(1, 0.5))
-    copy.close(reason="in the copy")
-    story.report(trial, epoch=1, value=0.6)
-    assert [event["event"] for event in story.events()] == ["start", "epoch", "end", "epoch"]
+@pytest.mark.parametrize("line", ["{", "[]", json.dumps(epoch(7, 1, 0.5))])
+def test_a_damaged_line_is_named(line: str, tmp_path: Path) -> None:
+    path = written(tmp_path, start(1), rest=f"{line}\n" + json.dumps(start(2)) + "\n")
+    with pytest.raises(RunError, match=r"events\.jsonl, line 2: is damaged"):
+        recorded(path)

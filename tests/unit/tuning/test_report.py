@@ -61,7 +61,7 @@ def test_leaderboard_fits_and_cuts_nothing(width: int, metric: str, sweep_result
     (forest, skipped) = sweep_result.baselines
     named = dataclasses.replace(forest, name="logistic_regression")
     text = report(dataclasses.replace(sweep_result, metric=metric, baselines=(named, forest, skipped)), width)
-    unwrapped = ("Files", "Repeat", "Again")
+    unwrapped = ("Files", "Repeat", "Again", "Figures")
     assert all(len(line) <= width for line in text.splitlines() if not line.startswith(unwrapped))
     assert "…" not in text
     assert f"Leaderboard by {metric}" in text
@@ -204,7 +204,7 @@ def test_brackets_are_not_markup(sweep_result: SweepResult) -> None:
 
 def test_short_sweeps_are_told_in_seconds(sweep_result: SweepResult) -> None:
     assert "ASHA in 42 s" in report(dataclasses.replace(sweep_result, seconds=41.7))
-    assert "ASHA in 60 min 0 s" in report(dataclasses.replace(sweep_result, seconds=3599.8))
+    assert "ASHA in 1 h 0 min" in report(dataclasses.replace(sweep_result, seconds=3599.8))
 
 
 @pytest.mark.parametrize("leaky", [True, False])

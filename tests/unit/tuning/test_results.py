@@ -36,6 +36,20 @@ def test_what_is_saved_is_loaded(sweep_result: SweepResult) -> None:
     pd.testing.assert_frame_equal(loaded.curves(), sweep_result.curves())
 
 
+def test_a_result_that_keeps_no_recordings_is_loaded(sweep_result: SweepResult) -> None:
+    sweep_result.save()
+    path = sweep_result.directory / RESULT_FILE
+    content = json.loads(path.read_text("utf-8"))
+    for judgement in (*content["best"]["judgements"].values(), content["best"]["refit_test"]):
+        del judgement["recordings"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    best = load_result(sweep_result.directory).best
+    assert best is not None
+    assert sweep_result.best is not None
+    assert best.judgements["test"].recordings == []
+    assert best.judgements["test"].metrics == sweep_result.best.judgements["test"].metrics
+
+
 def test_a_result_without_a_best_is_loaded(sweep_result: SweepResult) -> None:
     nothing = dataclasses.replace(sweep_result, best=None, baselines=(), interrupted=True, leaky=True)
     nothing.save()

@@ -28,7 +28,8 @@ def proposed(space: SpaceConfig, algorithm: str) -> list[Point]:
         point = proposer.propose(str(number))
         assert point is not None
         points.append(point)
-        proposer.observe(str(number), Outcome(((7 * number % SAMPLES) / SAMPLES,)))
+        worth = (7 * number % SAMPLES) / SAMPLES
+        proposer.observe(str(number), Outcome((worth, *(-worth for _ in search.objectives))))
     return points
 
 
@@ -51,7 +52,7 @@ def test_space_loads_under_its_own_name(path: Path) -> None:
     assert find_space(path.stem).resolve() == path
 
 
-@pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
+@pytest.mark.parametrize("algorithm", ["random", "quasi_random", "tpe", "hyperopt"])
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_samples_can_be_trained(path: Path, algorithm: str) -> None:
     space = load_space(path)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning.searcher import StudySearcher, create_study
+from raytrain.tuning.recorded_study import create_study, load_study
+from raytrain.tuning.searcher import StudySearcher
 from raytrain.tuning.space import Point, grid_points, is_active
+from raytrain.tuning.storage_location import StudyLocation
 
 CONTINUOUS: dict[str, Any] = {
     "optimizer.lr": {"type": "loguniform", "low": 1e-4, "high": 1.0},
@@ -38,12 +40,13 @@ def make_space(
     metric: str = "val/macro_f1",
     trials: int = 16,
     seed: int = 0,
+    retries: int = 0,
 ) -> SpaceConfig:
     settings = {
         "name": "trying",
         "fixed": {"metric": metric},
         "parameters": parameters,
-        "search": {"algorithm": algorithm, "trials": trials, "seed": seed},
+        "search": {"algorithm": algorithm, "trials": trials, "seed": seed, "retries": retries},
     }
     return validate(SpaceConfig, settings, where="search space")
 
@@ -53,14 +56,26 @@ class Sweep:
 
     def __init__(self, space: SpaceConfig, journal: Path) -> None:
         self.metric = space.fixed.metric
-        self.study = create_study(space, journal)
-        self.searcher = StudySearcher(space, self.study)
+        self.location = StudyLocation(f"journal:{journal}", "trying")
+        self.study = create_study(space, self.location)
+        self.space = space
+        self.searcher = self._searcher()
         self._ids = iter(range(1000))
+        self._numbers: dict[str, int] = {}
+
+    def _searcher(self) -> StudySearcher:
+        return StudySearcher(self.space, self.study, folder=Path("trials"), planned=self.space.search.trials)
+
+    def reopen(self) -> None:
+        """Go on in another process, which knows no more than the study."""
+        self.study = load_study(self.location, writing=True)
+        self.searcher = self._searcher()
 
     def start(self) -> tuple[str, Point]:
         trial_id = f"id_{next(self._ids)}"
         suggested = self.searcher.suggest(trial_id)
         assert isinstance(suggested, dict)
+        self._numbers[trial_id] = suggested["number"]
         return trial_id, suggested["point"]
 
     def result(self, epoch: int, value: float, *, finished: bool = False) -> dict[str, Any]:
@@ -74,8 +89,7 @@ class Sweep:
         self.searcher.on_trial_complete(trial_id, result=last)
 
     def of(self, trial_id: str) -> FrozenTrial:
-        (found,) = [trial for trial in self.study.trials if trial.user_attrs.get("trial_id") == trial_id]
-        return found
+        return self.study.trials[self._numbers[trial_id]]
 
 
 @pytest.fixture
@@ -112,7 +126,7 @@ def test_a_stopped_trial_is_pruned_with_its_learning_curve(sweep: Sweep) -> None
     trial = sweep.of(trial_id)
     assert trial.state is TrialState.PRUNED
     assert trial.intermediate_values == {1: 0.5, 2: 0.7, 3: 0.6}
-    assert trial.user_attrs["best"] == 0.7
+    assert trial.user_attrs["best"] == [0.7]
 
 
 def test_the_last_result_may_be_handed_over_twice(sweep: Sweep) -> None:
@@ -131,7 +145,25 @@ def test_an_error_fails_the_trial_whatever_it_reached(sweep: Sweep) -> None:
     sweep.searcher.on_trial_complete(trial_id, error=True)
     trial = sweep.of(trial_id)
     assert trial.state is TrialState.FAIL
-    assert trial.user_attrs["failure"] == "the trial raised an error"
+    assert trial.user_attrs["failure"] == "its process or machine died 1 times (search.retries)"
+
+
+def test_a_trial_whose_process_died_is_begun_again(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    sweep = make_sweep(make_space(CONTINUOUS, trials=1, retries=2))
+    trial_id, point = sweep.start()
+    sweep.searcher.on_trial_result(trial_id, sweep.result(1, 0.5))
+    for _ in range(2):
+        sweep.searcher.on_trial_complete(trial_id, error=True)
+        assert sweep.of(trial_id).state is TrialState.RUNNING
+        again_id, again = sweep.start()
+        assert again == point
+        assert sweep.of(again_id).number == 0
+        trial_id = again_id
+    assert sweep.searcher.suggest("another") is None, "there may be more to begin again"
+    sweep.searcher.on_trial_complete(trial_id, error=True)
+    assert sweep.of(trial_id).user_attrs["failure"] == "its process or machine died 3 times (search.retries)"
+    assert sweep.searcher.suggest("another") == "FINISHED"
+    assert len(sweep.study.trials) == 1
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -172,7 +204,7 @@ def test_close_leaves_no_trial_running(sweep: Sweep) -> None:
     sweep.searcher.close()
     states = {trial_id: sweep.of(trial_id).state for trial_id in (ended, going, begun)}
     assert states == {ended: TrialState.COMPLETE, going: TrialState.PRUNED, begun: TrialState.FAIL}
-    assert sweep.of(going).user_attrs["best"] == 0.8
+    assert sweep.of(going).user_attrs["best"] == [0.8]
     assert sweep.of(begun).user_attrs["failure"] == "it ended before its first epoch"
     assert [sweep.of(trial_id).user_attrs.get("interrupted") for trial_id in states] == [None, True, True]
     sweep.searcher.close()
@@ -251,7 +283,7 @@ def test_search_moves_towards_what_is_better(
     """A wrong sign anywhere between metric and proposer would move away."""
     target = 0.9
     parameters = {"optimizer.lr": {"type": "uniform", "low": 0, "high": 1}}
-    sweep = make_sweep(make_space(parameters, algorithm=algorithm, metric=metric))
+    sweep = make_sweep(make_space(parameters, algorithm=algorithm, metric=metric, trials=30))
     sign = 1 if metric == "val/loss" else -1
     distances = []
     for _ in range(30):
@@ -286,10 +318,6 @@ def test_the_journal_reopens_and_says_the_same(tmp_path: Path) -> None:
     assert reopened.best_value == 0.1
 
 
-def told(trial: FrozenTrial) -> Mapping[str, Any]:
-    return {key: value for key, value in trial.user_attrs.items() if key != "trial_id"}
-
-
 def test_a_trial_the_searcher_does_not_know_changes_nothing(sweep: Sweep) -> None:
     sweep.searcher.on_trial_complete("stranger", error=True)
     assert sweep.study.trials == []
@@ -300,5 +328,105 @@ def test_save_and_restore_need_no_file(sweep: Sweep, tmp_path: Path) -> None:
     sweep.searcher.save(str(tmp_path / "absent"))
     sweep.searcher.restore(str(tmp_path / "absent"))
     sweep.run(trial_id, [0.5], finished=True)
-    assert told(sweep.of(trial_id)) == {}
+    assert sweep.of(trial_id).state is TrialState.COMPLETE
     assert not (tmp_path / "absent").exists()
+
+
+def test_what_a_configuration_causes_fails_with_its_reason(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    sweep.searcher.on_trial_result(trial_id, sweep.result(1, 0.5))
+    failed = {"failed": "train/loss is nan in epoch 2; lower optimizer.lr", "finished": False, "done": True}
+    sweep.searcher.on_trial_complete(trial_id, result=failed)
+    trial = sweep.of(trial_id)
+    assert (trial.state, trial.user_attrs["failure"]) == (TrialState.FAIL, failed["failed"])
+    assert trial.intermediate_values == {1: 0.5}
+
+
+def test_a_trial_tells_where_its_files_are(sweep: Sweep) -> None:
+    trial_id, point = sweep.start()
+    sweep.searcher.on_trial_result(trial_id, sweep.result(1, 0.5) | {"hostname": "node-7"})
+    told = sweep.of(trial_id).user_attrs
+    assert (told["directory"], told["checkpoint"]) == ("trials/00000", "trials/00000/best.pt")
+    assert (told["point"], told["seed"], told["host"]) == (point, 0, "node-7")
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
+def test_another_process_goes_on_where_the_study_stands(
+    algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    sweep = make_sweep(make_space(CONTINUOUS, algorithm=algorithm, trials=9))
+    for value in (0.3, 0.6, 0.9):
+        trial_id, _ = sweep.start()
+        sweep.run(trial_id, [value, value / 2], finished=value != 0.6)
+    (cut_id, cut), (_, unheard) = sweep.start(), sweep.start()
+    sweep.searcher.on_trial_result(cut_id, sweep.result(1, 0.4))
+    sweep.reopen()
+
+    again = [sweep.start() for _ in range(6)]
+    assert [point for _, point in again[:2]] == [cut, unheard], "those that were running come first, in order"
+    assert sweep.searcher.suggest("too many") is None
+    first = again[0][0]
+    sweep.searcher.on_trial_result(first, sweep.result(2, 0.7) | {"earlier": json.dumps([{sweep.metric: 0.4}])})
+    for trial_id, _ in again:
+        sweep.run(trial_id, [0.1, 0.2, 0.8], finished=True)
+    assert sweep.searcher.suggest("too many") == "FINISHED"
+    assert sweep.of(first).intermediate_values == {1: 0.4, 2: 0.7, 3: 0.8}
+    states = [trial.state for trial in sweep.study.trials]
+    assert states == [TrialState.COMPLETE, TrialState.PRUNED] + [TrialState.COMPLETE] * 7
+    assert len(seen([trial.user_attrs["point"] for trial in sweep.study.trials])) == 9
+
+
+def test_epochs_nobody_heard_of_are_told_once(sweep: Sweep) -> None:
+    trial_id, _ = sweep.start()
+    earlier = json.dumps([{sweep.metric: 0.2}, {sweep.metric: 0.9}])
+    sweep.searcher.on_trial_result(trial_id, sweep.result(3, 0.5) | {"earlier": earlier})
+    sweep.searcher.on_trial_complete(trial_id, result=sweep.result(4, 0.4, finished=True))
+    assert sweep.of(trial_id).intermediate_values == {1: 0.2, 2: 0.9, 3: 0.5, 4: 0.4}
+    assert sweep.of(trial_id).value == 0.9
+
+
+def test_a_grid_goes_on_with_the_points_that_are_left(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    sweep = make_sweep(make_space(FINITE, algorithm="grid", trials=100))
+    for _ in range(3):
+        trial_id, _ = sweep.start()
+        sweep.run(trial_id, [0.5], finished=True)
+    sweep.start()
+    sweep.reopen()
+    list(drained(sweep, 100))
+    points = [trial.user_attrs["point"] for trial in sweep.study.trials]
+    assert seen(points) == seen(list(grid_points(sweep.space)))
+    assert len(points) == POINTS
+
+
+def test_several_objectives_and_constraints(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    settings = {
+        "name": "trying",
+        "parameters": CONTINUOUS,
+        "search": {
+            "algorithm": "random",
+            "objectives": ["model/parameters"],
+            "constraints": {"model/parameters": {"most": 100}, "val/loss": {"most": 1.0}},
+        },
+        "scheduler": {"name": "none"},
+    }
+    sweep = make_sweep(validate(SpaceConfig, settings, where="search space"))
+    facts = {"model/parameters": 120.0}
+    (small, _), (unmeasured, _) = sweep.start(), sweep.start()
+    sweep.searcher.on_trial_result(small, sweep.result(1, 0.9) | facts | {"val/loss": 0.25})
+    sweep.searcher.on_trial_complete(small, sweep.result(2, 0.8, finished=True) | facts | {"val/loss": 0.1})
+    assert sweep.of(small).values == [0.9, 120.0]
+    assert sweep.of(small).user_attrs["violations"] == [20.0, -0.75]
+    assert [direction.name for direction in sweep.study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    sweep.run(unmeasured, [0.5], finished=True)
+    assert sweep.of(unmeasured).user_attrs["failure"] == "model/parameters is not a finite number"
+
+
+def test_an_interruption_keeps_what_earlier_sessions_reached(sweep: Sweep) -> None:
+    (going, _), (waiting, _), (begun, _) = sweep.start(), sweep.start(), sweep.start()
+    for trial_id, value in ((going, 0.8), (waiting, 0.6)):
+        sweep.searcher.on_trial_result(trial_id, sweep.result(1, value))
+    sweep.reopen()
+    sweep.start()  # the first one goes on, and its new process has told nothing yet
+    sweep.searcher.close()
+    assert [trial.state.name for trial in sweep.study.trials] == ["PRUNED", "PRUNED", "FAIL"]
+    assert [sweep.of(trial_id).user_attrs.get("best") for trial_id in (going, waiting, begun)] == [[0.8], [0.6], None]

@@ -364,3 +364,39 @@ def test_a_teacher_that_is_not_there_is_told_before_anything_is_prepared() -> No
     check_space(space)
     with pytest.raises(ConfigError, match=r"distillation\.teacher: nowhere has no best\.pt"):
         check_teachers(space)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "parameters", "objectives", "problem"),
+    [
+        (
+            "cmaes",
+            {"model.name": choice("cnn1d", "wdcnn"), "epochs": whole(3, 3)},
+            [],
+            (
+                "search.algorithm: cmaes moves in numbers, and no parameter is a range of them (uniform, loguniform, "
+                "int); search with tpe, gp, random or grid"
+            ),
+        ),
+        *(
+            (
+                algorithm,
+                {"epochs": whole(1, 3)},
+                ["model/parameters"],
+                (
+                    f"search.algorithm: {algorithm} optimises one number, so it cannot search for val/macro_f1 and "
+                    "model/parameters together (search.objectives); search with nsga2, tpe or gp"
+                ),
+            )
+            for algorithm in ("cmaes", "hyperopt")
+        ),
+    ],
+)
+def test_an_algorithm_that_cannot_search_the_space_is_refused(
+    algorithm: str, parameters: Settings, objectives: list[str], problem: str
+) -> None:
+    search = {"algorithm": algorithm, "objectives": objectives}
+    settings = {"name": "trying", "parameters": parameters, "search": search, "scheduler": {"name": "none"}}
+    space = validate(SpaceConfig, settings, where="search space")
+    assert report(space)[1:] == [problem]
+    check_space(space.model_copy(update={"search": space.search.model_copy(update={"algorithm": "tpe"})}))
