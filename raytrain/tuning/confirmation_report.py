@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raytrain.tuning.confirmation import Candidate, Comparison, Confirmation, test_metric
+from raytrain.tuning.confirmation import Candidate, Comparison, Confirmation, on_test_part
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.significance import Interval
 
@@ -47,7 +47,7 @@ def print_folds(result: SweepResult, console: Console) -> None:
     """Print what the winner is worth in each fold; nothing where there are none."""
     if result.best is None or not result.best.folds:
         return
-    metric, tested = result.metric, test_metric(result.metric)
+    metric, tested = result.metric, on_test_part(result.metric)
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("validates")
     for heading in ("stretches\ntrain", "stretches\nvalidate", metric, tested):
