@@ -65,12 +65,13 @@ def _recordings(result: SweepResult, best: Best) -> Section:
     }
     marks = ["wrong" if one.voted != one.truth else "" for one in tested]
     wrong = sum(map(bool, marks))
+    folds = " Each recording was judged once by each fold's model." if best.folds else ""
     return Section(
         "recordings",
         f"Test recordings{leaky}",
-        f"A recording's class is that of most of its windows. {wrong} of {len(rows)} are voted wrong."
+        f"A recording's class is that of most of its windows. {wrong} of {len(rows)} are voted wrong.{folds}"
         if rows
-        else "This result keeps none by recording: folds do not, nor did earlier versions.",
+        else "This run was made by a version that kept no results by recording.",
         figures.recordings(result),
         below=table(rows, columns=columns, marks=marks) if rows else "",
     )

@@ -32,7 +32,7 @@ def test_a_run_that_kept_no_recordings_says_so(sweep_result: SweepResult) -> Non
     assert sweep_result.best is not None
     sweep_result.best.judgements["test"].recordings.clear()
     section = by_anchor(sweep_result)["recordings"]
-    assert "keeps none by recording" in section.explanation
+    assert "kept no results by recording" in section.explanation
     assert section.below == ""
 
 
@@ -48,6 +48,7 @@ def test_folds_are_told_one_by_one_and_together(sweep_result: SweepResult) -> No
     scores = {"val/macro_f1": 0.7}, {"test/macro_f1": 0.6}
     folds = (FoldScore("0 hp", 12, 4, *scores), FoldScore("<1 hp>", 11, 5, *scores))
     result = dataclasses.replace(sweep_result, best=dataclasses.replace(sweep_result.best, folds=folds))
+    assert "once by each fold" in by_anchor(result)["recordings"].explanation
     rows = re.findall(r"<tr[^>]*>(<td.*?)</tr>", by_anchor(result)["folds"].above)
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows]
     assert cells == [
