@@ -23,8 +23,10 @@ from raytrain.tuning.conclusions import (
     describe_duration,
     failures_by_reason,
     honest_verdict,
+    infeasible,
 )
 from raytrain.tuning.confirmation_report import print_confirmation, print_folds
+from raytrain.tuning.pareto_report import print_pareto
 from raytrain.tuning.results import Best, SweepResult
 
 __all__ = ["print_report", "print_training"]
@@ -54,6 +56,7 @@ def print_report(result: SweepResult, console: Console) -> None:
         _print_best(result, result.best, console)
         print_folds(result, console)
         print_confirmation(result, console)
+    print_pareto(result, console)
     _print_paths(
         console,
         {
@@ -143,6 +146,8 @@ def _print_leaderboard(result: SweepResult, console: Console) -> None:
     hints = ["val, test: macro-F1 of windows; rec.: of recordings, by vote of their windows"]
     if "refit\ntest" in columns:
         hints += ["test: trained on the training part; refit: on training and validation parts"]
+    broken = sorted(trial.number for trial in infeasible(result.trials))
+    hints += [f"break a constraint, and cannot win: {', '.join(map(str, broken))}"] if broken else []
     hints += ["* ended early"] if (shown["status"] == "stopped").any() else []
     hints += [f"{len(frame) - len(shown)} more in leaderboard.csv"] if len(frame) > len(shown) else []
     _print_lines(console, hints)

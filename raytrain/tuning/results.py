@@ -206,12 +206,20 @@ def _sweep_result(content: dict[str, Any], directory: Path) -> SweepResult:
             "directory": directory,
             "classes": tuple(content["classes"]),
             "notes": tuple(content["notes"]),
-            "trials": tuple(TrialRecord(**one | {"curve": _numbers(one["curve"])}) for one in content["trials"]),
+            "trials": tuple(map(_record, content["trials"])),
             "baselines": tuple(BaselineResult(**one) for one in content["baselines"]),
             "best": None if best is None else Best(**best),
             "confirmation": None if confirmation is None else confirmation_from(confirmation),
         }
     )
+
+
+def _record(content: dict[str, Any]) -> TrialRecord:
+    """Return a trial; a violation that was not finite is that of a value that is not a number."""
+    violations = {name: math.inf if one is None else one for name, one in content.get("violations", {}).items()}
+    numbers = {"curve": _numbers(content["curve"]), "objectives": _numbers(content.get("objectives", {}))}
+    best = None if content["best"] is None else _numbers(content["best"])
+    return TrialRecord(**content | numbers | {"best": best, "violations": violations})
 
 
 def _judgement(content: dict[str, Any]) -> Judgement:

@@ -22,6 +22,7 @@ from ray.tune.search import Searcher
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.space import OBJECTIVES, SpaceConfig
 from raytrain.engine.checkpoint import BEST
+from raytrain.tuning.experience import point_in
 from raytrain.tuning.optuna_points import begin_trial
 from raytrain.tuning.proposers import Outcome, RandomProposer, create_proposer
 from raytrain.tuning.recorded_trials import reopen_trial, report_value
@@ -63,7 +64,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._proposer = create_proposer(space, known=len(known))
         self._chance = RandomProposer(space, seed=space.search.seed + len(known))
         self._points = count_points(space, at_most=planned)
-        self._tried = {_key(trial.user_attrs["point"]) for trial in known}
+        # Points of before a forced change of the space may lie outside of it; they are no experience of it.
+        inside = {trial.number: point_in(space, trial.user_attrs["point"]) for trial in known}
+        self._tried = {_key(point) for point in inside.values() if point is not None}
         self._unfinished = deque(trial.number for trial in known if not trial.state.is_finished())
         self._deaths: Counter[int] = Counter()
         self._trials: dict[str, optuna.trial.Trial] = {}
@@ -72,15 +75,17 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         for point, outcome in experience:
             self._proposer.learn(point, outcome)
         for trial in known:
-            if trial.state.is_finished():
-                self._proposer.learn(trial.user_attrs["point"], outcome_of(trial, space))
+            at = inside[trial.number]
+            if trial.state.is_finished() and at is not None:
+                self._proposer.learn(at, outcome_of(trial, space))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next point as a trial configuration, `FINISHED` when none is left, None to be asked again."""
         if self._unfinished:
             trial = reopen_trial(self._study, self._unfinished.popleft())
             point: Point = trial.user_attrs["point"]
-            self._proposer.running(trial_id, point)
+            if point_in(self._space, point) == point:
+                self._proposer.running(trial_id, point)
             self._trials[trial_id] = trial
             return {"point": point, "number": trial.number}
         proposed = self._next(trial_id)
@@ -229,6 +234,8 @@ def outcome_of(trial: FrozenTrial, space: SpaceConfig) -> Outcome:
     """Return what became of a trial of a study that has ended."""
     attributes = trial.user_attrs
     violations = tuple(attributes.get("violations", ()))
+    if len(violations) != len(space.search.constraints):
+        violations = ()  # of other constraints, before a forced change
     if trial.state is TrialState.COMPLETE:
         return Outcome(_signed(space, trial.values), None, violations)
     if trial.state is TrialState.PRUNED and "best" in attributes:

@@ -133,7 +133,8 @@ def run_sweep(
             location = read_location(directory, storage)
             study = _recorded(stack, location, partial(continue_study, space))
             save_location(directory, location)
-            _go_on(space, directory, forced=changes, command=text)
+            planned = planned_trials(space, study.get_trials(deepcopy=False))
+            _go_on(space, directory, planned=planned, forced=changes, command=text)
         plan = Plan(
             space, directory, location, study, experience, split, stores, configs, cluster, concurrency, console
         )
@@ -182,9 +183,9 @@ def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command
     save_space(directory, space)
 
 
-def _go_on(space: SpaceConfig, directory: Path, *, forced: list[str], command: str) -> None:
+def _go_on(space: SpaceConfig, directory: Path, *, planned: int, forced: list[str], command: str) -> None:
     """Write down that the sweep goes on, and with what."""
-    where = {"planned_trials": planned_trials(space), "forced": forced}
+    where = {"planned_trials": planned, "forced": forced}
     record_resume(directory / "manifest.json", command=command, where=where)
     save_space(directory, space)
 

@@ -14,8 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
+from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.recorded_study import create_study, load_study
-from raytrain.tuning.searcher import StudySearcher
+from raytrain.tuning.searcher import StudySearcher, outcome_of
 from raytrain.tuning.space import Point, grid_points, is_active
 from raytrain.tuning.storage_location import StudyLocation
 
@@ -430,3 +431,55 @@ def test_an_interruption_keeps_what_earlier_sessions_reached(sweep: Sweep) -> No
     sweep.searcher.close()
     assert [trial.state.name for trial in sweep.study.trials] == ["PRUNED", "PRUNED", "FAIL"]
     assert [sweep.of(trial_id).user_attrs.get("best") for trial_id in (going, waiting, begun)] == [[0.8], [0.6], None]
+
+
+DEPTH: dict[str, Any] = {"model.depth": {"type": "int", "low": 2, "high": 4}}
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "random", "quasi_random", "tpe", "gp", "cmaes", "hyperopt"])
+def test_a_space_that_was_changed_by_force_is_searched_to_its_end(
+    algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    sweep = make_sweep(make_space(DEPTH, algorithm=algorithm, trials=3))
+    for _ in range(2):
+        trial_id, _ = sweep.start()
+        sweep.run(trial_id, [0.5], finished=True)
+    _, cut = sweep.start()
+    sweep.reopen()
+    shifted = {"model.depth": {"type": "int", "low": 4, "high": 6}}
+    sweep.space = make_space(shifted, algorithm=algorithm, trials=9)
+    sweep.searcher = sweep._searcher()
+    again, point = sweep.start()
+    assert point == cut, "what was begun goes on, though the space has it no more"
+    sweep.run(again, [0.5], finished=True)
+    new = []
+    for number in range(9):
+        suggested = sweep.searcher.suggest(f"more{number}")
+        if suggested == "FINISHED":
+            break
+        assert isinstance(suggested, dict)
+        new.append(suggested["point"]["model.depth"])
+        sweep.run(f"more{number}", [0.5], finished=True)
+    assert sorted(new) == [5, 6], "4 was tried before"
+
+
+def test_violations_of_other_constraints_are_no_experience(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    sweep = make_sweep(make_space(CONTINUOUS, algorithm="tpe"))
+    trial_id, _ = sweep.start()
+    sweep._numbers[trial_id] = 0
+    sweep.searcher._trials[trial_id].set_user_attr("violations", [1.0, 2.0])
+    sweep.run(trial_id, [0.5], finished=True)
+    assert outcome_of(sweep.of(trial_id), sweep.space) == Outcome((0.5,))
+    sweep.reopen()
+    sweep.start()
+
+
+def test_a_constant_metric_is_recorded_like_any_other(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    for algorithm in ("tpe", "gp", "cmaes", "hyperopt"):
+        sweep = make_sweep(make_space(CONTINUOUS, algorithm=algorithm, trials=12))
+        for _ in range(12):
+            trial_id, _ = sweep.start()
+            sweep.run(trial_id, [0.25, 0.25], finished=True)
+        assert [trial.state for trial in sweep.study.trials] == [TrialState.COMPLETE] * 12
+        assert sweep.study.best_value == 0.25
+        assert len(seen([trial.user_attrs["point"] for trial in sweep.study.trials])) == 12
