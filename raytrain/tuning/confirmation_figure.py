@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from raytrain.tuning.confirmation import Candidate, test_metric
+from raytrain.tuning.confirmation import Candidate, on_test_part
 from raytrain.tuning.figure_style import FAINT, STATUS_COLOURS, WINNER, explained, shown, styled
 from raytrain.tuning.results import SweepResult
 
@@ -20,7 +20,7 @@ def confirmation(result: SweepResult) -> go.Figure:
     found = result.confirmation
     if found is None:
         return explained("The sweep was not asked to confirm its best configurations with other seeds.")
-    metrics = (found.metric, test_metric(found.metric))
+    metrics = (found.metric, on_test_part(found.metric))
     figure = make_subplots(rows=1, cols=2, subplot_titles=metrics, shared_yaxes=True, horizontal_spacing=0.04)
     for column, metric in enumerate(metrics, start=1):
         for one in found.candidates:

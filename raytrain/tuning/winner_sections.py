@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from raytrain.tuning import figures
-from raytrain.tuning.confirmation import Confirmation, test_metric
+from raytrain.tuning.confirmation import Confirmation, on_test_part
 from raytrain.tuning.confirmation_report import conclusions
 from raytrain.tuning.markup import Section, paragraph, table
 from raytrain.tuning.results import Best, SweepResult
@@ -78,7 +78,7 @@ def _recordings(result: SweepResult, best: Best) -> Section:
 
 
 def _folds(result: SweepResult, best: Best) -> Section:
-    metric, tested = result.metric, test_metric(result.metric)
+    metric, tested = result.metric, on_test_part(result.metric)
     rows = [
         {
             "name": one.name,
