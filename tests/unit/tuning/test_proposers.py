@@ -114,17 +114,13 @@ def rough(point: Point) -> float:
 
 
 def late(algorithm: str, value: Callable[[Point], float | None], *, seed: int) -> list[Point]:
-    """Return what an algorithm proposes on the plane after 18 trials of its own, or 18 that gp was told of.
-
-    NSGA-II, which learns from one generation to the next, has twice as many.
-    """
-    trials = 60 if algorithm == "nsga2" else 30
-    proposer = make(PLANE, algorithm, seed=seed, trials=trials)
+    """Return what an algorithm proposes on the plane after 18 trials, of which gp was told; NSGA-II needs longer."""
+    proposer = make(PLANE, algorithm, seed=seed)
     if algorithm == "gp":
         for point in drawn(PLANE, 18, seed=seed):
             proposer.learn(point, outcome(algorithm, value(point)))
         return proposed(proposer, algorithm, LONG["gp"], value)
-    return proposed(proposer, algorithm, trials, value)[-12:]
+    return proposed(proposer, algorithm, 60 if algorithm == "nsga2" else 30, value)[-12:]
 
 
 @pytest.mark.parametrize("algorithm", DRAWING)
@@ -217,7 +213,7 @@ def test_it_leaves_where_everything_fails(algorithm: str) -> None:
     def diverges_below_zero(point: Point) -> float | None:
         return None if point["optimizer.lr"] < 0 else bowl(point)
 
-    points = [point for seed in range(6) for point in late(algorithm, diverges_below_zero, seed=seed)]
+    points = [point for seed in range(3) for point in late(algorithm, diverges_below_zero, seed=seed)]
     assert np.mean([point["optimizer.lr"] >= 0 for point in points]) > 0.6
     assert np.mean([bowl(point) for point in points]) > AVERAGE_OF_CHANCE / 1.5
 
