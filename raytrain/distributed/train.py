@@ -32,6 +32,7 @@ from raytrain.data.store import SegmentStore
 from raytrain.data.windows import Windows
 from raytrain.distributed.cluster import Cluster, connect
 from raytrain.distributed.judge import Judgement, compare_with_teacher, judge
+from raytrain.distributed.notebook_console import console_here
 from raytrain.distributed.resume import check_data, check_unchanged, is_finished, where_it_stands
 from raytrain.engine.checkpoint import BEST, Newest, read_checkpoint, write_atomically
 from raytrain.engine.comparison import TeacherStudentComparison
@@ -94,7 +95,7 @@ def run_training(
             checkpoint, with any number of workers; a finished one is judged again.
         address: An existing Ray cluster, with `workers`; a local one when absent.
         command: What the user typed, for the manifest.
-        console: Where progress is shown.
+        console: Where progress is shown; the terminal, or the running cell of a notebook, when absent.
 
     Raises:
         ConfigError: The configuration breaks a rule, or is not that of the run to resume; or the cluster has too
@@ -102,7 +103,7 @@ def run_training(
         DataError: The recordings or the split are not usable, or not those of the run to resume.
         RunError: Training failed, all checkpoints are damaged, or another process trains in the folder.
     """
-    console = console or Console()
+    console = console or console_here()
     check_parts(config)
     find_teacher(config)
     if resume is not None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from raytrain.config.schema import METRICS
 from raytrain.config.space import SpaceConfig
+from raytrain.distributed.notebook_console import NotebookConsole
 from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.space import describe_point
@@ -22,6 +23,7 @@ from raytrain.tuning.space import describe_point
 __all__ = ["LiveTable"]
 
 _ROWS = 12
+_REFRESH_S = 0.5
 _STYLES: dict[Status, str] = {"running": "cyan", "finished": "green", "stopped": "yellow", "failed": "red"}
 
 
@@ -43,24 +45,41 @@ class LiveTable(Callback):  # type: ignore[misc]  # ray is untyped
         self._total = total
         self._console = console
         self._started = time.monotonic()
-        self._animated = console.is_terminal or console.is_jupyter
+        self._notebook = console if isinstance(console, NotebookConsole) else None
+        self._animated = console.is_terminal or self._notebook is not None
         self._live: Live | None = None
+        self._shown_at = 0.0
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the terminal out of what Tune writes down of its callbacks."""
-        return self.__dict__ | {"_console": None, "_live": None}
+        """Leave out of what Tune writes down of its callbacks where they show it."""
+        return self.__dict__ | {"_console": None, "_notebook": None, "_live": None}
 
     def start(self) -> None:
         """Begin to show."""
-        if self._animated:
-            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=2, transient=True)
+        if self._notebook is not None:
+            self._notebook.show(self._render())
+        elif self._animated:
+            self._live = Live(
+                get_renderable=self._render, console=self._console, refresh_per_second=1 / _REFRESH_S, transient=True
+            )
             self._live.start()
 
     def stop(self) -> None:
-        """Take the table away; what remains is said by the sweep's report."""
+        """Take the table away from a terminal, where the sweep's report says what remains; leave it in a notebook."""
+        if self._notebook is not None:
+            self._notebook.show(self._render())
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        """Show the present state in a notebook; Tune steps many times a second, also while nothing happens.
+
+        A thread, as a terminal has it, would write into whichever cell runs by then.
+        """
+        if self._notebook is not None and time.monotonic() - self._shown_at >= _REFRESH_S:
+            self._shown_at = time.monotonic()
+            self._notebook.show(self._render())
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         """Print a line where there is no live table."""

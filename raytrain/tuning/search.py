@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +147,13 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], scheduler: TrialS
         ),
     )
     live.start()
-    with interruptible(plan.console) as interruption:
+    with ExitStack() as ending, interruptible(plan.console) as interruption:
+        ending.callback(live.stop)  # last, for a table that stays is to tell how every trial ended
         try:
             tuner.fit()
         except (OSError, TuneError) as error:
             raise run_error(error, plan.directory) from error
         finally:
-            live.stop()
             searcher.close()
             recorder.close(reason=f"by {interruption.by}" if interruption.happened else "by the time budget")
     return interruption.happened

@@ -24,6 +24,7 @@ from raytrain.data.recording import Recording
 from raytrain.data.segments import Split
 from raytrain.data.store import store_key
 from raytrain.distributed.cluster import connect
+from raytrain.distributed.notebook_console import console_here
 from raytrain.engine.manifest import record_resume, write_manifest
 from raytrain.engine.run_directory import claimed, create_run_directory
 from raytrain.errors import DataError, RaytrainError, RunError
@@ -95,14 +96,14 @@ def run_sweep(
         storage: Where the study is kept (`raytrain.tuning.storage`); a journal in the run's folder when absent.
         address: An existing Ray cluster; a local one is started, and stopped, when absent.
         command: What the user typed, for the report and the manifest.
-        console: Where progress is shown; the terminal when absent.
+        console: Where progress is shown; the terminal, or the running cell of a notebook, when absent.
 
     Raises:
         ConfigError: The request breaks a rule, or is not that of the sweep to resume.
         DataError: The recordings or the split are not usable, or not those of the sweep to resume.
         RunError: No trial could complete an epoch, the disk is full, or another process runs the sweep.
     """
-    console = console or Console()
+    console = console or console_here()
     started = time.monotonic()
     space, changes = (space, []) if resume is None else continued(space, resume)
     check_teachers(space)
