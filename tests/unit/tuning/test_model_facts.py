@@ -57,7 +57,7 @@ def test_what_is_frozen_is_not_learned() -> None:
     made = training()
     before = model_facts(made, {"model/parameters"})["model/parameters"]
     first = next(made.model.parameters())
-    first.requires_grad_(requires_grad=False)
+    first.requires_grad = False
     assert model_facts(made, {"model/parameters"})["model/parameters"] == before - first.numel()
 
 

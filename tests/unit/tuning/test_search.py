@@ -21,6 +21,7 @@ from raytrain.tuning.plan import Plan
 from raytrain.tuning.recorded_study import create_study
 from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.records import TrialRecord
+from raytrain.tuning.schedulers import create_scheduler
 from raytrain.tuning.search import run_trials
 from raytrain.tuning.searcher import StudySearcher
 from raytrain.tuning.storage_location import StudyLocation, locate
@@ -214,14 +215,14 @@ def test_guarantee_04_the_scheduler_decides_as_if_it_had_not_been_interrupted(
     told = [(0.6, 0.7, 0.75, 0.8), (0.5, 0.55), (0.7, 0.72)]
     for values in told:
         driver.report(driver.start(), *values)
-    uninterrupted = search.create_scheduler(driver.space)
+    uninterrupted = create_scheduler(driver.space)
     decisions(uninterrupted, [(n, e, v) for n, values in enumerate(told) for e, v in enumerate(values, start=1)])
     run_trials(driver.after_the_crash(), {})
     ((scheduler, _),) = gone_on
     rest = [(2, 3, 0.74), (3, 1, 0.61), (3, 2, 0.71), (4, 1, 0.2), (5, 1, 0.59), (6, 1, 0.65), (6, 2, 0.3)]
     decided = decisions(scheduler, rest)
     assert decided == decisions(uninterrupted, rest)
-    assert decided != decisions(search.create_scheduler(driver.space), rest), "without its memory it would not"
+    assert decided != decisions(create_scheduler(driver.space), rest), "without its memory it would not"
 
 
 def test_a_sweep_that_is_done_runs_nothing(make_driver: Callable[..., Driver]) -> None:

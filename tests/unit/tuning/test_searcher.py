@@ -483,3 +483,19 @@ def test_a_constant_metric_is_recorded_like_any_other(make_sweep: Callable[[Spac
         assert [trial.state for trial in sweep.study.trials] == [TrialState.COMPLETE] * 12
         assert sweep.study.best_value == 0.25
         assert len(seen([trial.user_attrs["point"] for trial in sweep.study.trials])) == 12
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "hyperopt"])
+def test_guarantee_05_what_another_sweep_learned_is_where_this_one_begins(
+    algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    sweep = make_sweep(make_space({"optimizer.lr": {"type": "uniform", "low": 0, "high": 1}}, algorithm=algorithm))
+    lessons = [({"optimizer.lr": at / 40}, Outcome((-abs(at / 40 - 0.8),))) for at in range(41)]
+    sweep.searcher = StudySearcher(sweep.space, sweep.study, folder=Path("trials"), planned=16, experience=lessons)
+    distances = []
+    for _ in range(6):
+        trial_id, point = sweep.start()
+        distances.append(abs(point["optimizer.lr"] - 0.8))
+        sweep.run(trial_id, [-distances[-1]], finished=True)
+    assert sorted(distances)[3] < 0.1, "by chance it is 0.3"
+    assert len(sweep.study.trials) == 6, "the lessons are no trials of this sweep"
