@@ -12,8 +12,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len
-from scipy.signal import butter, hilbert, resample_poly, sosfiltfilt
 
 from raytrain.config.schema import WindowConfig
 from raytrain.data.folds import Fold
@@ -98,6 +96,9 @@ def envelope(
         fs_hz: Sampling rate.
         band_hz: Pass band; 0.2 to 0.9 of the Nyquist frequency when absent.
     """
+    from scipy.fft import next_fast_len
+    from scipy.signal import butter, hilbert, sosfiltfilt  # half a second, that no trial's process needs
+
     low, high = band_hz or (BAND_OF_NYQUIST[0] * fs_hz / 2, BAND_OF_NYQUIST[1] * fs_hz / 2)
     sos = butter(BAND_ORDER, (low, high), btype="bandpass", fs=fs_hz, output="sos")
     length = signal.shape[-1]
@@ -114,6 +115,8 @@ def resample(signal: NDArray[np.floating], fs_hz: float, *, to_hz: float) -> NDA
     wide = np.asarray(signal, dtype=np.float64)
     if factor == 1:
         return wide
+    from scipy.signal import resample_poly
+
     return resample_poly(wide, factor.numerator, factor.denominator, axis=-1, padtype="mean")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from raytrain.config.schema import METRICS
-from raytrain.tuning.confirmation import Candidate, Comparison, Confirmation, ConfirmingRun, Part, test_metric
+from raytrain.tuning.confirmation import Candidate, Comparison, Confirmation, ConfirmingRun, Part, on_test_part
 from raytrain.tuning.significance import holm, interval, paired_test
 
 __all__ = ["confirmation_of"]
@@ -70,7 +70,7 @@ def _candidate(name: str, trial: int, runs: Sequence[ConfirmingRun], tuned: floa
 def _values(runs: Sequence[ConfirmingRun], part: Part, metric: str) -> list[float]:
     if part == "validation":
         return [run.validation.get(metric, math.nan) for run in runs]
-    return [run.test.get(test_metric(metric), math.nan) for run in runs]
+    return [run.test.get(on_test_part(metric), math.nan) for run in runs]
 
 
 def _by_validation(candidates: Sequence[Candidate], metric: str) -> list[Candidate]:

@@ -23,8 +23,8 @@ __all__ = [
     "ConfirmingRun",
     "Part",
     "confirmation_from",
+    "on_test_part",
     "run_from",
-    "test_metric",
 ]
 
 Part: TypeAlias = Literal["validation", "test"]
@@ -152,10 +152,10 @@ class Confirmation:
         )
 
 
-def test_metric(metric: str) -> str:
+def on_test_part(metric: str) -> str:
     """Return the name on the test part of a validation metric.
 
-    >>> test_metric("val/macro_f1")
+    >>> on_test_part("val/macro_f1")
     'test/macro_f1'
     """
     return f"test/{metric.split('/', 1)[1]}"

@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raytrain.tuning.confirmation import Candidate, Comparison, Confirmation, test_metric
+from raytrain.tuning.confirmation import Candidate, Comparison, Confirmation, on_test_part
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.significance import Interval
 
 __all__ = ["conclusions", "print_confirmation", "print_folds"]
+
+_ROOMY = 100
+"""Columns of a terminal from which four digits fit."""
 
 
 def print_confirmation(result: SweepResult, console: Console) -> None:
@@ -26,9 +29,11 @@ def print_confirmation(result: SweepResult, console: Console) -> None:
     table.add_column("model", no_wrap=True)
     for heading in ("sweep", "validation\nmean [95 %]", "test\nmean [95 %]", "sweep too\nhigh by"):
         table.add_column(heading, justify="right", no_wrap=True)
+    digits = 4 if console.width >= _ROOMY else 3
     for one in confirmation.candidates:
         style = "bold green" if one.trial and one.trial == confirmation.best else ("" if one.trial else "cyan")
-        cells = (_number(one.tuned), _interval(one.validation), _interval(one.test), _optimism(one))
+        intervals = [_interval(part, digits) for part in (one.validation, one.test)]
+        cells = (_number(one.tuned), *intervals, _optimism(one))
         table.add_row(one.name, *cells, style=style)
     console.print()
     heading = f"Trained again with {len(confirmation.seeds)} seeds"
@@ -42,7 +47,7 @@ def print_folds(result: SweepResult, console: Console) -> None:
     """Print what the winner is worth in each fold; nothing where there are none."""
     if result.best is None or not result.best.folds:
         return
-    metric, tested = result.metric, test_metric(result.metric)
+    metric, tested = result.metric, on_test_part(result.metric)
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("validates")
     for heading in ("stretches\ntrain", "stretches\nvalidate", metric, tested):
@@ -131,12 +136,12 @@ def _power(confirmation: Confirmation) -> str:
     return text + ". The p-values of t-tests are adjusted for the comparisons on each part (Holm)."
 
 
-def _interval(interval: Interval) -> str:
+def _interval(interval: Interval, digits: int) -> str:
     if math.isnan(interval.mean):
         return "a run failed"
     if interval.deviation == 0:
-        return f"{interval.mean:.4f} in all"
-    return f"{interval.mean:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
+        return f"{interval.mean:.{digits}f} in all"
+    return f"{interval.mean:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
 
 
 def _optimism(one: Candidate) -> str:

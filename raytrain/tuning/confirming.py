@@ -225,6 +225,11 @@ def _notes(space: SpaceConfig, chosen: Sequence[TrialRecord]) -> list[str]:
     stopped = [str(record.number) for record in chosen if record.status == "stopped"]
     if stopped:
         notes.append(f"ended early in the sweep, trained to the end here: trial {', '.join(stopped)}")
+    if space.scheduler.name == "pbt":
+        notes.append(
+            "the trials of the population changed their settings while they trained; these runs have the last ones "
+            "from the start, so their scores are of those settings, not of the schedule that was found"
+        )
     workers = space.resources.workers_per_trial
     if workers > 1:
         notes.append(

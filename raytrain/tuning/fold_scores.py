@@ -53,7 +53,10 @@ def aggregated(rows: Sequence[Mapping[str, float]], aggregate: Aggregate) -> dic
 
 
 def aggregated_judgement(judgements: Sequence[Judgement], aggregate: Aggregate) -> Judgement:
-    """Return the judgement of all folds: metrics put together, counts added up, recall from the counts."""
+    """Return the judgement of all folds: metrics put together, counts added up, recall from the counts.
+
+    A recording of the test part is in it once for each fold's model.
+    """
     confusion = np.sum([one.confusion for one in judgements], axis=0)
     recordings = np.sum([one.recording_confusion for one in judgements], axis=0)
     totals = confusion.sum(axis=1)
@@ -65,6 +68,7 @@ def aggregated_judgement(judgements: Sequence[Judgement], aggregate: Aggregate) 
         ],
         confusion=confusion.tolist(),
         recording_confusion=recordings.tolist(),
+        recordings=[told for one in judgements for told in one.recordings],
     )
 
 

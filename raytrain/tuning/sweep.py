@@ -193,13 +193,14 @@ def _go_on(space: SpaceConfig, directory: Path, *, planned: int, forced: list[st
 def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     space = plan.space
     references = {key: ray.put(store) for key, store in plan.stores.items()}
-    baseline_tasks: list[ray.ObjectRef] = []
-    if space.baselines.names:
-        windows = baseline_windows(plan.windows, plan.stores, limit=space.baselines.max_windows)
-        baseline_tasks = start_baselines(space, references[store_key(RAW)], windows)
+    # Where trials leave no CPU free, the baselines would take theirs, and make the first trial wait.
+    of_a_trial = space.resources.workers_per_trial * space.resources.cpus_per_worker
+    beside = plan.cluster.cpus >= plan.concurrency * of_a_trial + 1
+    tasks = _baselines(plan, references) if beside else []
     records, interrupted = run_trials(plan, references)
     _check_some_succeeded(plan, records)
-    baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
+    tasks = tasks or ([] if interrupted else _baselines(plan, references))
+    baselines = _collected(tasks, metric=space.fixed.metric, wait=not interrupted)
     confirmation = None if interrupted else confirm(plan, references, records, baselines)
     confirmed = None if confirmation is None else confirmation.best
     best = judge_best(plan, references, records, interrupted=interrupted, confirmed=confirmed)
@@ -221,6 +222,14 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     )
     result.save()
     return result
+
+
+def _baselines(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> list[ray.ObjectRef]:
+    """Start the classical models; return their tasks."""
+    if not plan.space.baselines.names:
+        return []
+    windows = baseline_windows(plan.windows, plan.stores, limit=plan.space.baselines.max_windows)
+    return start_baselines(plan.space, references[store_key(RAW)], windows)
 
 
 def _check_some_succeeded(plan: Plan, records: Sequence[TrialRecord]) -> None:

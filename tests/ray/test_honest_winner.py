@@ -34,7 +34,7 @@ def test_folds_are_the_objective_and_the_winner_is_confirmed(
     for record in result.trials:
         assert len(record.curve) == 2
         for row in record.curve:
-            own = [row[name] for name in row if name.startswith("val/fold=") and name.endswith("/macro_f1")]
+            own = [row[name] for name in row if name.startswith("val/fold=") and name.endswith("macro_f1")]
             assert len(own) == 4  # of windows and of recordings, in two folds
     record = next(one for one in result.trials if one.number == best.trial)
     assert best.judgements["validation"].metrics[result.metric] == best.reported == record.value(result.metric)

@@ -135,4 +135,4 @@ def test_the_report_fits_a_narrow_terminal(sweep_result: SweepResult) -> None:
     found = confirmation({("trial 1", 1): runs(GOOD), ("logistic_regression", 0): runs([0.8] * 5)})
     shown = printed(dataclasses.replace(sweep_result, confirmation=found), width=96)
     assert max(len(line) for line in shown.splitlines()) <= 96
-    assert "0.9000 [0.8804, 0.9196]" in shown
+    assert "0.900 [0.880, 0.920]" in shown

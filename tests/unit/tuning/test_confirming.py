@@ -188,4 +188,7 @@ def test_what_differs_from_the_trials_is_noted() -> None:
     notes = confirming._notes(space(resources={"workers_per_trial": 2}, confirm={}), [stopped])
     assert "trained to the end here: trial 1" in notes[0]
     assert "BatchNorm sees whole batches here" in notes[1]
-    assert confirming._notes(space(confirm={}), [record(1, 0.9, {}, status="finished")]) == []
+    finished = record(1, 0.9, {}, status="finished")
+    [note] = confirming._notes(space(scheduler={"name": "pbt"}, confirm={}), [finished])
+    assert "not of the schedule that was found" in note
+    assert confirming._notes(space(confirm={}), [finished]) == []

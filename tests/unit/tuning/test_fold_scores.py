@@ -5,7 +5,7 @@ import math
 import pytest
 
 from raytrain.config.schema import METRICS
-from raytrain.distributed.judge import Judgement
+from raytrain.distributed.judge import Judgement, RecordingJudgement
 from raytrain.tuning.fold_scores import aggregated, aggregated_judgement, of_folds
 
 
@@ -41,3 +41,9 @@ def test_counts_add_up_and_recall_follows_from_them() -> None:
     assert together.metrics == {"val/accuracy": 0.5}
     assert together.recall[0] == 7 / 8
     assert math.isnan(together.recall[1])
+
+
+def test_recordings_are_kept_once_for_each_fold() -> None:
+    told = RecordingJudgement("r1", "inner", "inner", windows=4, right=0.5, probability=0.6)
+    one = Judgement({"test/accuracy": 0.5}, [0.5], [[2]], [[1]], [told])
+    assert aggregated_judgement([one, one], "mean").recordings == [told, told]
