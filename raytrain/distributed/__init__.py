@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from typing import TYPE_CHECKING, Any
+
+from raytrain.distributed.notebook_advice import leave_out_advice
 
 if TYPE_CHECKING:
     from raytrain.distributed.report import RayReport
 
 __all__ = ["RayReport"]
 
-# In a notebook Ray says, when it is imported, which packages its own widgets lack; ours lack nothing.
-logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)
+leave_out_advice()
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

@@ -72,6 +72,11 @@ class TrainResult:
     judgements: dict[str, Judgement]
     comparison: TeacherStudentComparison | None = None
 
+    def __repr__(self) -> str:
+        score = self.judgements["test"].metrics["test/macro_f1"]
+        epochs = f"best epoch {self.best_epoch} of {len(self.history)}"
+        return f"<TrainResult in {self.directory}: {epochs}, test/macro_f1 {score:.4f}>"
+
 
 def run_training(
     config: TrainConfig,

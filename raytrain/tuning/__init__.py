@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from raytrain.distributed.notebook_advice import leave_out_advice
+
 if TYPE_CHECKING:
     from raytrain.tuning.bayesian_search import BayesianOptimizer
     from raytrain.tuning.default_spaces import default_grid, default_space
@@ -22,6 +24,8 @@ __all__ = [
     "default_space",
     "with_conditions",
 ]
+
+leave_out_advice()
 
 _HOMES = {
     "BayesianOptimizer": "raytrain.tuning.bayesian_search",

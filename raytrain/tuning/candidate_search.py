@@ -19,6 +19,7 @@ from raytrain.tuning.candidates import Candidates
 from raytrain.tuning.cross_validation import CrossValidation
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.judging import Candidate, Judging
+from raytrain.tuning.silent_reporter import SilentReporter
 
 __all__ = ["SearchResources", "judge_candidates"]
 
@@ -90,6 +91,7 @@ def judge_candidates(
                 storage_path=folder,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                progress_reporter=SilentReporter(),
                 verbose=0,
             ),
         )

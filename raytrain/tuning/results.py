@@ -93,6 +93,15 @@ class SweepResult:
     best: Best | None
     confirmation: Confirmation | None = None
 
+    def __repr__(self) -> str:
+        return f"<SweepResult {self.name!r}: {len(self.trials)} trials in {self.directory}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what `Study` does."""
+        from raytrain.tuning.study import Study
+
+        return Study(self)._repr_html_()
+
     def dataframe(self) -> pd.DataFrame:
         """Return one row per trial: number, status, epochs run, parameters and the metrics of its best epoch."""
         rows = [

@@ -27,6 +27,7 @@ from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.records import Status, TrialRecord, read_events
 from raytrain.tuning.schedulers import create_scheduler, replay
 from raytrain.tuning.searcher import StudySearcher
+from raytrain.tuning.silent_reporter import SilentReporter
 from raytrain.tuning.storage import explained
 from raytrain.tuning.trial import Trial, bundles
 from raytrain.tuning.trial_files import trial_directory
@@ -143,6 +144,7 @@ def _tune(plan: Plan, references: Mapping[str, ray.ObjectRef], scheduler: TrialS
             callbacks=[recorder, live, TBXLoggerCallback()],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=checkpoints_to_keep(space), checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=0),  # the searcher begins them again
+            progress_reporter=SilentReporter(),
             verbose=0,
         ),
     )

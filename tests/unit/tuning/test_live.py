@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import io
 import pickle
+import time
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
+from raytrain.distributed.notebook_console import NotebookConsole
 from raytrain.tuning.live import LiveTable
 from raytrain.tuning.recorder import Recorder
 from raytrain.tuning.records import Status, TrialRecord
@@ -125,6 +128,36 @@ def test_in_a_terminal_the_table_comes_and_goes(tmp_path: Path) -> None:
     length = len(output.getvalue())
     table.stop()
     assert len(output.getvalue()) == length
+
+
+def test_in_a_notebook_the_table_is_replaced_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    def show(console: NotebookConsole, live: RenderableType) -> None:
+        paper = Console(file=io.StringIO(), width=100)
+        paper.print(live)
+        shown.append(cast("io.StringIO", paper.file).getvalue())
+
+    monkeypatch.setattr(NotebookConsole, "show", show)
+    table = make_table(tmp_path, NotebookConsole(), [record(1, "running", 0.5)])
+    table.start()
+    for now in (100.0, 100.1, 101.0):  # the second comes too early to be seen
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        table.on_step_end(1, [])
+    assert len(shown) == 3
+    table._recorder.records[1].status = "finished"
+    table.on_trial_complete(3, [], SimpleNamespace(config={"number": 0}))
+    table.stop()
+    assert len(shown) == 4
+    assert "0/4 trials" in shown[0]
+    assert "1/4 trials" in shown[-1]
+    assert "[1/4]" not in "".join(shown)
+
+
+def test_of_a_notebook_nothing_is_pickled(tmp_path: Path) -> None:
+    table = make_table(tmp_path, NotebookConsole(), [record(1, "running", 0.5)])
+    copy: LiveTable = pickle.loads(pickle.dumps(table))  # noqa: S301 - made here
+    assert [vars(copy)[name] for name in ("_console", "_notebook", "_live")] == [None] * 3
 
 
 @pytest.mark.parametrize("terminal", [True, False])
