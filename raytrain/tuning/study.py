@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Study"]
 
 _ROWS = 10
+_COLUMNS = ("rank", "name", "status", "settings")
+_TESTED = ("test/macro_f1", "test/recording_macro_f1", "test_refit/macro_f1")
 
 
 class Study:
@@ -168,9 +170,9 @@ class Study:
             *([f"<b>{LEAKY}</b>"] if result.leaky else []),
             html.escape(self.note or honest_verdict(result)[1]),
         ]
-        table: str = (
-            result.leaderboard().head(_ROWS).to_html(index=False, border=0, float_format="{:.4f}".format, na_rep="")
-        )
+        board = result.leaderboard().head(_ROWS)
+        told = [name for name in (*_COLUMNS, result.metric, *_TESTED) if name in board]
+        table: str = board[told].to_html(index=False, border=0, float_format="{:.4f}".format, na_rep="")
         return "".join(f"<p>{line}</p>" for line in lines) + table
 
     def _counts(self) -> str:

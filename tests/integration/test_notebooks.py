@@ -19,6 +19,13 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EMBEDDED = {"recordings_per_class": 4, "duration_s": 0.7}
+TINY = {
+    "search.trials": 2,
+    "fixed.epochs": 1,
+    "resources.cpus_per_worker": 2,  # one process of trials
+    "baselines.names": ["envelope_lines"],
+    "refit": False,
+}
 SMALL: dict[str, dict[str, Any]] = {
     "physics_study": {
         "DATA": "rolling",
@@ -27,17 +34,15 @@ SMALL: dict[str, dict[str, Any]] = {
         "SEEDS": [0, 1],
         "EPOCHS": 2,
     },
-    "quick_start": {"TRIALS": 2, "EPOCHS": 1},
+    "quick_start": {"SETTINGS": TINY},
     "tuning_on_cwru": {
         "DATA": "rolling",
         "SELECT": {"options": EMBEDDED},
         "SPLIT": {"rule": "by-recording"},
-        "TRIALS": 2,
-        "EPOCHS": 1,
-        "SEEDS": 2,
+        "SETTINGS": TINY | {"confirm": {"top": 2, "seeds": 2}, "fixed.windows.length": 512},
     },
     "comparing_paradigms": {"SELECT": {"options": EMBEDDED}, "SEEDS": [0, 1], "EPOCHS": 1},
-    "reading_a_study": {"TRIALS": 2, "EPOCHS": 1, "MORE": 1},
+    "reading_a_study": {"SETTINGS": TINY | {"baselines.names": []}, "MORE": 1},
 }
 """What stands in place of the cell tagged `parameters`; files go into the test's own folder."""
 TOLD = {

@@ -170,7 +170,7 @@ def test_the_time_budget_ends_a_sweep_and_keeps_what_is_done(sweep: Sweep, tiny:
     space = tiny(
         {
             "parameters": many,
-            "search": {"algorithm": "random", "trials": 500, "time_budget_s": 20.0},
+            "search": {"algorithm": "random", "trials": 500, "time_budget_s": 12.0},
             "fixed.epochs": 50,
         }
     )
