@@ -39,11 +39,13 @@ class ClassicalModel:
         create: Makes its classifier from a seed and a number of threads.
         uses: Whether it sees the feature of this name.
         needs: Whether the feature of this name is of the kind that it must see one of to mean anything.
+        random: Whether its seed changes it.
     """
 
     create: Callable[[int, int], Classifier]
     uses: Callable[[str], bool]
     needs: Callable[[str], bool]
+    random: bool = False
 
 
 def _any_feature(_name: str) -> bool:
@@ -73,7 +75,7 @@ def _logistic_regression(_seed: int, _threads: int) -> Classifier:
 CLASSICAL: Mapping[str, ClassicalModel] = {
     "envelope_lines": ClassicalModel(_logistic_regression, uses=is_envelope_line, needs=is_fault_line),
     "logistic_regression": ClassicalModel(_logistic_regression, uses=_any_feature, needs=_any_feature),
-    "random_forest": ClassicalModel(_random_forest, uses=_any_feature, needs=_any_feature),
+    "random_forest": ClassicalModel(_random_forest, uses=_any_feature, needs=_any_feature, random=True),
 }
 """Name -> model. `envelope_lines` is logistic regression on what a vibration analyst looks at first."""
 

@@ -99,7 +99,7 @@ def tune(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Go on with the sweep in this folder: its missing trials, and those that were interrupted.",
+            help="Go on with the sweep in this folder: its missing trials, and those that a crash cut off.",
             rich_help_panel=_EARLIER,
             show_default=False,
         ),

@@ -259,6 +259,10 @@ class SpaceConfig(Config):
                 f"scheduler.name: {self.scheduler.name} compares trials by {metric} alone, and would stop those that "
                 "are good at search.objectives; with several objectives use scheduler.name=none"
             )
+        if self.folds is not None and self.scheduler.name == "pbt":
+            raise ValueError(
+                "scheduler.name: the trials of pbt copy each other, which folds do not; use asha, or no folds"
+            )
         if search.algorithm == "nsga2" and not search.objectives:
             raise ValueError("search.algorithm: nsga2 needs search.objectives, e.g. [model/parameters]; else use tpe")
         return self

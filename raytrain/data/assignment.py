@@ -13,9 +13,10 @@ from raytrain.data.recording import Recording
 from raytrain.data.segments import PARTS, PartName, Segment, cut
 from raytrain.data.select import order_key
 
-__all__ = ["Draft", "assign"]
+__all__ = ["SHARED_BY_CLASSES", "Draft", "assign", "in_order_of_load"]
 
 SHARED_BY_CLASSES = {"by-load", "by-severity", "by-dataset"}
+"""Rules whose groups usually have recordings of several classes; those of the others have one class each."""
 
 
 @dataclass(slots=True)
@@ -99,13 +100,18 @@ def _parts_of_groups(
     return parts
 
 
+def in_order_of_load(recordings: Iterable[Recording]) -> list[Recording]:
+    """Return recordings by load, those without one last."""
+    return sorted(recordings, key=lambda r: (math.inf if r.load is None else r.load, r.recording_id))
+
+
 def _assign_loose(draft: Draft, name: str, recordings: Sequence[Recording]) -> None:
     """Assign a class's recordings without a group by recording, in the order of load: the last ones test.
 
     Of two, the first is cut into training and validation blocks; a single one is cut into all three.
     """
     config = draft.config
-    ordered = sorted(recordings, key=lambda r: (math.inf if r.load is None else r.load, r.recording_id))
+    ordered = in_order_of_load(recordings)
     ids = [recording.recording_id for recording in ordered]
     match ordered:
         case [only]:

@@ -12,10 +12,9 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len
-from scipy.signal import butter, hilbert, resample_poly, sosfiltfilt
 
 from raytrain.config.schema import WindowConfig
+from raytrain.data.folds import Fold
 from raytrain.data.guard import prove_disjoint
 from raytrain.data.recording import Recording
 from raytrain.data.segments import PARTS, Segment, Split
@@ -32,7 +31,9 @@ FILTER_PADDING = 3 * (2 * BAND_ORDER + 1)
 LARGEST_FACTOR = 10_000
 
 
-def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig, *, target: str) -> SegmentStore:
+def prepare(
+    recordings: Sequence[Recording], split: Split, config: WindowConfig, *, target: str, folds: Sequence[Fold] = ()
+) -> SegmentStore:
     """Preprocess every segment of a split, after proving its parts disjoint (unless it is marked leaky).
 
     Args:
@@ -40,6 +41,7 @@ def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig,
         split: What to prepare.
         config: Envelope and sampling rate are used; window length and hop are not.
         target: What is predicted, `fault_type` or `label`.
+        folds: How the training part of `split` is divided, each time anew, into training and validation.
 
     Raises:
         ConfigError: The envelope's band reaches the Nyquist frequency of a recording.
@@ -77,6 +79,7 @@ def prepare(recordings: Sequence[Recording], split: Split, config: WindowConfig,
         leaky=split.leaky,
         conditions=_conditions(used),
         random=split.random,
+        folds={fold.name: _parts(placed, fold) for fold in folds},
     )
 
 
@@ -93,6 +96,9 @@ def envelope(
         fs_hz: Sampling rate.
         band_hz: Pass band; 0.2 to 0.9 of the Nyquist frequency when absent.
     """
+    from scipy.fft import next_fast_len
+    from scipy.signal import butter, hilbert, sosfiltfilt  # half a second, that no trial's process needs
+
     low, high = band_hz or (BAND_OF_NYQUIST[0] * fs_hz / 2, BAND_OF_NYQUIST[1] * fs_hz / 2)
     sos = butter(BAND_ORDER, (low, high), btype="bandpass", fs=fs_hz, output="sos")
     length = signal.shape[-1]
@@ -109,6 +115,8 @@ def resample(signal: NDArray[np.floating], fs_hz: float, *, to_hz: float) -> NDA
     wide = np.asarray(signal, dtype=np.float64)
     if factor == 1:
         return wide
+    from scipy.signal import resample_poly
+
     return resample_poly(wide, factor.numerator, factor.denominator, axis=-1, padtype="mean")
 
 
@@ -134,6 +142,12 @@ def _segment_signal(recording: Recording, segment: Segment, config: WindowConfig
     factor = _factor(recording.fs_hz, to_hz)
     count = math.ceil(segment.stop * factor) - math.ceil(segment.start * factor)
     return resample(signal, recording.fs_hz, to_hz=to_hz)[:, :count].astype(np.float32)
+
+
+def _parts(placed: Sequence[tuple[Segment, int]], fold: Fold) -> NDArray[np.int8]:
+    """Return the part of each segment when what `fold` validates on is taken out of the training part."""
+    validation = set(fold.validation)
+    return np.array([PARTS.index("validation") if s in validation else part for s, part in placed], dtype=np.int8)
 
 
 def _fault_orders(bearing_model: str) -> tuple[float, float, float, float]:

@@ -63,27 +63,30 @@ class Split:
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 
-def cut(recording: Recording, shares: Sequence[float], *, gap_s: float) -> list[Segment]:
+def cut(recording: Recording, shares: Sequence[float], *, gap_s: float, within: Segment | None = None) -> list[Segment]:
     """Cut a recording along time into one block per share, in order, with a gap between neighbours.
 
     Args:
         recording: What to cut.
         shares: Relative durations of the blocks, for example 0.6, 0.2, 0.2.
         gap_s: Seconds left unused between two blocks.
+        within: The stretch of it to cut; the whole recording when absent.
 
     Raises:
         DataError: The recording is too short to give each block a sample.
     """
+    first, last = (0, recording.samples) if within is None else (within.start, within.stop)
     gap = round(gap_s * recording.fs_hz)
-    usable = recording.samples - gap * (len(shares) - 1)
+    usable = last - first - gap * (len(shares) - 1)
     ends = [round(usable * sum(shares[: i + 1]) / sum(shares)) for i in range(len(shares))]
     starts = [0, *ends[:-1]]
     if any(end <= start for start, end in zip(starts, ends, strict=True)):
         raise DataError(
-            f"recording {recording.recording_id!r} lasts {recording.duration_s:g} s, too short for "
+            f"recording {recording.recording_id!r} lasts {(last - first) / recording.fs_hz:g} s"
+            f"{'' if within is None else ' outside the test part'}, too short for "
             f"{len(shares)} blocks with gaps of {gap_s:g} s; set a smaller data.split.gap_s or leave it out"
         )
     return [
-        Segment(recording.recording_id, start + i * gap, end + i * gap)
+        Segment(recording.recording_id, first + start + i * gap, first + end + i * gap)
         for i, (start, end) in enumerate(zip(starts, ends, strict=True))
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class SegmentStore:
         leaky: True when the parts share recordings; results must say so.
         conditions: Further operating conditions by name, float32 `[S]`, NaN where a recording lacks one.
         random: How part 3 is divided, for the leaky rule only.
+        folds: Further divisions of the same segments by name, each in place of `part`, int8 `[S]`. Where there are
+            any, `part` has no validation.
     """
 
     signal: NDArray[np.float32]
@@ -62,6 +64,11 @@ class SegmentStore:
     leaky: bool = False
     conditions: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     random: RandomWindows | None = None
+    folds: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
+
+    def fold(self, name: str) -> SegmentStore:
+        """Return the store as one fold divides it; the signal is the same array, not a copy."""
+        return replace(self, part=self.folds[name], folds={})
 
 
 def store_key(config: WindowConfig) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import re
 import shutil
@@ -20,13 +21,13 @@ _LEAST_FREE_MIB = 100
 
 
 def create_run_directory(root: Path, *, name: str | None, default: str) -> Path:
-    """Create and return `root/name`; without a name, `root/<default>-<date>-<time>`.
+    """Create and return `root/name`; without a name, `root/<default>-<date>-<time>`, and a number if need be.
 
     Raises:
         ConfigError: The name is no folder name, or the run exists: raytrain never writes into an earlier run.
         RunError: The disk is full or cannot be written to.
     """
-    chosen = f"{default}-{datetime.now().astimezone():%Y%m%d-%H%M%S}" if name is None else name
+    chosen = _unused(root, f"{default}-{datetime.now().astimezone():%Y%m%d-%H%M%S}") if name is None else name
     if not _NAME.fullmatch(chosen):
         raise ConfigError(f"--name {chosen!r}: use letters, digits, '_', '-' and '.', beginning with a letter or digit")
     directory = (root / chosen).resolve()
@@ -47,6 +48,12 @@ def create_run_directory(root: Path, *, name: str | None, default: str) -> Path:
             "free some, or choose another --runs-dir"
         )
     return directory
+
+
+def _unused(root: Path, name: str) -> str:
+    """Return `name`, or with a number behind it where a run of the same second has it."""
+    further = (f"{name}-{number}" for number in itertools.count(2))
+    return next(one for one in itertools.chain([name], further) if not (root / one).exists())
 
 
 @contextmanager

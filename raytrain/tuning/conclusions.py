@@ -9,7 +9,15 @@ from raytrain.tuning.baselines import BaselineResult
 from raytrain.tuning.records import Status, TrialRecord
 from raytrain.tuning.results import SweepResult
 
-__all__ = ["LEAKY", "best_baseline", "count_by_status", "describe_duration", "failures_by_reason", "honest_verdict"]
+__all__ = [
+    "LEAKY",
+    "best_baseline",
+    "count_by_status",
+    "describe_duration",
+    "failures_by_reason",
+    "honest_verdict",
+    "infeasible",
+]
 
 LEAKY = (
     "LEAKY SPLIT: windows of one recording are in training and test. These scores say nothing about new recordings "
@@ -34,6 +42,12 @@ def failures_by_reason(trials: Sequence[TrialRecord]) -> dict[str, list[int]]:
     return found
 
 
+def infeasible(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that have a value and break a constraint, the one that breaks them least first."""
+    found = [trial for trial in trials if trial.best is not None and not trial.feasible]
+    return sorted(found, key=lambda trial: sum(max(amount, 0.0) for amount in trial.violations.values()))
+
+
 def best_baseline(result: SweepResult) -> BaselineResult | None:
     """Return the classical model that is best on the test part; None when none was run."""
     ran = [one for one in result.baselines if not one.skipped]
@@ -46,6 +60,8 @@ def honest_verdict(result: SweepResult) -> tuple[bool, str]:
     Each side is trained on the training part only. Without a winner or a classical model nothing is beaten.
     """
     rival = best_baseline(result)
+    if result.best is None and (broken := infeasible(result.trials)):
+        return False, _nothing_feasible(broken[0])
     if result.best is None:
         return False, f"No trial completed an epoch with a finite {result.metric}, so there is no best model."
     if rival is None:
@@ -54,6 +70,14 @@ def honest_verdict(result: SweepResult) -> tuple[bool, str]:
     verdict = "beats" if gap > 0 else "does not beat"
     return gap > 0, (
         f"The deep model {verdict} the best classical one on the test part ({rival.name}, {gap:+.4f} macro-F1)."
+    )
+
+
+def _nothing_feasible(nearest: TrialRecord) -> str:
+    by = ", ".join(f"{name} by {amount:.4g}" for name, amount in nearest.violations.items() if amount > 0)
+    return (
+        f"No trial keeps to search.constraints, so there is no best model; trial {nearest.number} comes nearest and "
+        f"breaks {by}. Loosen a bound, or search where it can be kept."
     )
 
 

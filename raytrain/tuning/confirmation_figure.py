@@ -2,98 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
-
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from raytrain.tuning.figure_style import FAINT, STATUS_COLOURS, WINNER, shown, styled
+from raytrain.tuning.confirmation import Candidate, on_test_part
+from raytrain.tuning.figure_style import FAINT, STATUS_COLOURS, WINNER, explained, shown, styled
+from raytrain.tuning.results import SweepResult
 
-__all__ = ["Confirmation", "confirmation"]
-
-
-class _Interval(Protocol):
-    """A mean with its confidence interval."""
-
-    @property
-    def mean(self) -> float: ...
-
-    @property
-    def low(self) -> float: ...
-
-    @property
-    def high(self) -> float: ...
+__all__ = ["confirmation"]
 
 
-class _Run(Protocol):
-    """One run of a candidate: `val/...` and `test/...` metrics, none where it failed."""
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def validation(self) -> Mapping[str, float]: ...
-
-    @property
-    def test(self) -> Mapping[str, float]: ...
-
-
-class _Candidate(Protocol):
-    """What is drawn of a configuration or a classical model; `trial` is 0 for the latter."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def trial(self) -> int: ...
-
-    @property
-    def tuned(self) -> float: ...
-
-    @property
-    def runs(self) -> Sequence[_Run]: ...
-
-    @property
-    def validation(self) -> _Interval: ...
-
-    @property
-    def test(self) -> _Interval: ...
-
-    @property
-    def optimism(self) -> float: ...
-
-
-class Confirmation(Protocol):
-    """What is drawn of the runs with other seeds."""
-
-    @property
-    def metric(self) -> str:
-        """The sweep's metric."""
-
-    @property
-    def seeds(self) -> Sequence[int]:
-        """The seeds of the runs."""
-
-    @property
-    def candidates(self) -> Sequence[_Candidate]:
-        """Configurations and classical models, in the order to be shown."""
-
-    @property
-    def best(self) -> int | None:
-        """Number of the confirmed trial, if one is."""
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """What else a reader must know."""
-
-
-def confirmation(found: Confirmation) -> go.Figure:
-    """Return each candidate's runs, their mean and its interval, on validation and on the test part.
+def confirmation(result: SweepResult) -> go.Figure:
+    """Return each candidate's runs with other seeds, their mean and its interval, on validation and on the test part.
 
     The stroke is the score that the sweep knew a candidate by.
     """
-    metrics = (found.metric, found.metric.replace("val/", "test/"))
+    found = result.confirmation
+    if found is None:
+        return explained("The sweep was not asked to confirm its best configurations with other seeds.")
+    metrics = (found.metric, on_test_part(found.metric))
     figure = make_subplots(rows=1, cols=2, subplot_titles=metrics, shared_yaxes=True, horizontal_spacing=0.04)
     for column, metric in enumerate(metrics, start=1):
         for one in found.candidates:
@@ -114,7 +41,7 @@ def confirmation(found: Confirmation) -> go.Figure:
     return figure
 
 
-def _add_candidate(figure: go.Figure, one: _Candidate, metric: str, column: int, *, chosen: bool) -> None:
+def _add_candidate(figure: go.Figure, one: Candidate, metric: str, column: int, *, chosen: bool) -> None:
     part, name = metric.split("/", maxsplit=1)[0], shown(one.name)
     interval = one.validation if part == "val" else one.test
     scores = [run.validation if part == "val" else run.test for run in one.runs]

@@ -45,6 +45,8 @@ def experience_of(runs: Sequence[Path], space: SpaceConfig) -> list[tuple[Point,
         records = records_of(run / EVENTS_FILE, metric=space.fixed.metric, folder=run / "trials").values()
         usable = [(point, outcome) for record in records if (outcome := _outcome(record, space)) is not None
                   if (point := point_in(space, record.point)) is not None]  # fmt: skip
+        if not records:
+            raise ConfigError(f"--warm-start-from {run}: it has no trials yet; run it first, or start without it")
         if not usable:
             raise ConfigError(
                 f"--warm-start-from {run}: none of its {len(records)} trials is a point of this space; it varies "
@@ -86,4 +88,5 @@ def _outcome(record: TrialRecord, space: SpaceConfig) -> Outcome | None:
         return None
     values = tuple(value if OBJECTIVES[name] == "max" else -value for name, value in measured.items())
     stopped_at = int(record.curve[-1]["epoch"]) if record.status == "stopped" else None
-    return Outcome(values, stopped_at, tuple(record.violations.values()))
+    known = len(record.violations) == len(space.search.constraints)  # it may not have measured all
+    return Outcome(values, stopped_at, tuple(record.violations.values()) if known else ())

@@ -5,12 +5,14 @@ Where there is nothing to draw, a figure says why. Names are shown as they are, 
 
 from __future__ import annotations
 
+from raytrain.tuning.confirmation_figure import confirmation
 from raytrain.tuning.course_figures import cost, history, learning_curves
 from raytrain.tuning.parallel_figure import parallel_coordinates
 from raytrain.tuning.parameter_figures import importances, slices
 from raytrain.tuning.verdict_figures import confusion, pareto_front, recordings
 
 __all__ = [
+    "confirmation",
     "confusion",
     "cost",
     "history",

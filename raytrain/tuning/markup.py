@@ -5,13 +5,36 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import plotly.graph_objects as go
 
-__all__ = ["details", "number", "paragraph", "table", "tiles"]
+__all__ = ["Section", "details", "number", "paragraph", "table", "tiles"]
 
 _LARGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        anchor: Its id.
+        title: Its heading.
+        explanation: How to read it, as plain text.
+        figure: Its figure, if it has one.
+        above: HTML before the figure, with all texts escaped.
+        below: HTML after the figure, likewise.
+    """
+
+    anchor: str
+    title: str
+    explanation: str = ""
+    figure: go.Figure | None = None
+    above: str = ""
+    below: str = ""
 
 
 def paragraph(text: str, *, kind: str = "") -> str:

@@ -10,16 +10,22 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from raytrain.config.space import SpaceConfig
 from raytrain.engine.flops import count_flops
 from raytrain.engine.training import Training
 from raytrain.engine.transforms import epoch_generator, transformed
 from raytrain.models.classifier import Inputs
 from raytrain.types import FINAL
 
-__all__ = ["MODEL_FACTS", "latency_s", "model_facts"]
+__all__ = ["latency_s", "model_facts", "wanted_facts"]
 
 MODEL_FACTS = frozenset({"model/parameters", "model/flops", "model/latency_ms"})
 _ROUNDS = 21
+
+
+def wanted_facts(space: SpaceConfig) -> frozenset[str]:
+    """Return which facts of its models a sweep aims at or is bound by."""
+    return MODEL_FACTS & {*space.search.objectives, *space.search.constraints}
 
 
 def model_facts(training: Training, wanted: AbstractSet[str]) -> dict[str, float]:
@@ -27,7 +33,7 @@ def model_facts(training: Training, wanted: AbstractSet[str]) -> dict[str, float
 
     Args:
         training: The run, not yet begun.
-        wanted: Of `MODEL_FACTS`: `model/parameters`, numbers it learns; `model/flops`, operations per window
+        wanted: `model/parameters`, numbers it learns; `model/flops`, operations per window
             (`engine.flops`); `model/latency_ms`, milliseconds for one window on one CPU thread, the median of 21.
     """
     model = training.model

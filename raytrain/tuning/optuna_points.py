@@ -14,7 +14,7 @@ from raytrain.config.space import Distribution, IntUniform, LogUniform, SpaceCon
 from raytrain.tuning.distributions import finite_values
 from raytrain.tuning.space import Point, active_parameters, ordered
 
-__all__ = ["begin_trial", "record_point", "recorded_point", "suggest_point"]
+__all__ = ["begin_trial", "optuna_distribution", "record_point", "recorded_point", "suggest_point"]
 
 
 def suggest_point(trial: optuna.Trial, space: SpaceConfig, *, with_inactive: bool = False) -> Point:
@@ -48,7 +48,7 @@ def begin_trial(
     template = optuna.trial.create_trial(
         state=TrialState.RUNNING,
         params={name: _encode(value) for name, value in point.items()},
-        distributions={name: _distribution(space.parameters[name]) for name in point},
+        distributions={name: optuna_distribution(space.parameters[name]) for name in point},
         user_attrs=dict(attributes),
     )
     # `Study.add_trial` does the same and does not say which trial it made.
@@ -89,8 +89,8 @@ def _suggest(trial: optuna.Trial, name: str, one: Distribution) -> Any:  # noqa:
     return _decode(one, trial.suggest_categorical(name, _categories(one)))
 
 
-def _distribution(one: Distribution) -> BaseDistribution:
-    """Return what `_suggest` draws from."""
+def optuna_distribution(one: Distribution) -> BaseDistribution:
+    """Return a parameter's distribution as Optuna has it."""
     if isinstance(one, Uniform | LogUniform):
         return FloatDistribution(one.low, one.high, log=isinstance(one, LogUniform))
     if isinstance(one, IntUniform):

@@ -69,6 +69,9 @@ class OptunaProposer:
         self._trials: dict[str, optuna.Trial] = {}
         self._failed: list[optuna.Trial] = []
         self._successes = 0
+        # Samplers add violations up, of parameters in the thousands to milliseconds.
+        bounds = space.search.constraints.values()
+        self._sizes = [max(abs(one.least or 0.0), abs(one.most or 0.0)) or 1.0 for one in bounds]
 
     def propose(self, trial_id: str) -> Point:
         """Return the sampler's next suggestion."""
@@ -119,7 +122,8 @@ class OptunaProposer:
         violations = outcome.violations or (0.0,) * constraints
         if len(violations) != constraints:
             raise ValueError(f"{len(violations)} violations of {constraints} constraints")
-        return replace(outcome, violations=violations)
+        scaled = tuple(one / size for one, size in zip(violations, self._sizes, strict=True))
+        return replace(outcome, violations=scaled)
 
     def _recorded(self, point: Point) -> optuna.Trial:
         if self._algorithm.inactive == "absent":

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from raytrain.engine.checkpoint import write_atomically
+from raytrain.tuning.markup import Section
 from raytrain.tuning.results import SweepResult
-from raytrain.tuning.sections import Section, sections_of
+from raytrain.tuning.sections import sections_of
 
 __all__ = ["write_page"]
 

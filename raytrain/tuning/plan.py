@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
+from optuna.trial import FrozenTrial
 from rich.console import Console
 
 from raytrain.config.schema import WindowConfig
@@ -14,6 +15,7 @@ from raytrain.config.space import SpaceConfig
 from raytrain.data.segments import Split
 from raytrain.data.store import SegmentStore
 from raytrain.distributed.cluster import Cluster
+from raytrain.tuning.experience import point_in
 from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.space import Point, count_points
 from raytrain.tuning.storage_location import StudyLocation
@@ -59,10 +61,18 @@ class Plan:
     @property
     def trials(self) -> int:
         """Return how many trials are planned, those of earlier sessions among them."""
-        return planned_trials(self.space)
+        return planned_trials(self.space, self.study.get_trials(deepcopy=False))
 
 
-def planned_trials(space: SpaceConfig) -> int:
-    """Return how many trials a sweep has: no more than the space has points, since none is run twice."""
+def planned_trials(space: SpaceConfig, known: Iterable[FrozenTrial] = ()) -> int:
+    """Return how many trials a sweep has: no more than the space has points, since none is run twice.
+
+    Args:
+        space: The sweep.
+        known: Its trials of earlier sessions. One whose point is no longer in the space counts beside those of it.
+    """
     points = count_points(space, at_most=space.search.trials)
-    return space.search.trials if points is None else min(space.search.trials, points)
+    if points is None:
+        return space.search.trials
+    outside = sum(point_in(space, trial.user_attrs["point"]) is None for trial in known)
+    return min(space.search.trials, points + outside)

@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import optuna
+from optuna.distributions import check_distribution_compatibility
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 
 from raytrain.config.space import OBJECTIVES, SpaceConfig
 from raytrain.errors import ConfigError
+from raytrain.tuning.optuna_points import optuna_distribution
 from raytrain.tuning.storage import close_storage, explained, open_storage
 from raytrain.tuning.storage_location import StudyLocation
 
@@ -69,7 +71,8 @@ def continue_study(space: SpaceConfig, location: StudyLocation) -> optuna.Study:
     A driver killed at its very start leaves no study, or one that does not say yet what it is of. Hold `sole_writer`.
 
     Raises:
-        ConfigError: The study has other objectives; a study cannot change them.
+        ConfigError: The study has other objectives, or a parameter of other values to choose from; it cannot change
+            these.
         RunError: The storage cannot be used.
     """
     with _opened(location, writing=True) as storage:
@@ -83,9 +86,23 @@ def continue_study(space: SpaceConfig, location: StudyLocation) -> optuna.Study:
                 f"fixed.metric and search.objectives: the study '{location.study_name}' is of {recorded}, and goes on "
                 "with that alone; start a new run for others"
             )
+        _check_choices(study, space)
         if unfinished:
             _describe(study, space)
         return study
+
+
+def _check_choices(study: optuna.Study, space: SpaceConfig) -> None:
+    recorded = {name: one for trial in study.get_trials(deepcopy=False) for name, one in trial.distributions.items()}
+    for name in recorded.keys() & space.parameters.keys():
+        try:
+            check_distribution_compatibility(recorded[name], optuna_distribution(space.parameters[name]))
+        except ValueError as error:
+            raise ConfigError(
+                f"parameters.{name}: the study '{study.study_name}' holds trials with other values to choose from or "
+                "another kind of distribution, which Optuna's studies cannot change; start a new sweep with "
+                "--warm-start-from"
+            ) from error
 
 
 def space_differences(study: optuna.Study, space: SpaceConfig) -> list[str]:

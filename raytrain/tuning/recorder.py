@@ -88,12 +88,13 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         facts = {key: value for key, value in result.items() if key.startswith(_FACT_PREFIX)}
         for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
             if len(record.curve) < epoch < result["epoch"]:
-                self._epoch(record, epoch, row | facts, pid=None)
+                self._epoch(record, epoch, row | facts)
         if "point" in result and json.loads(result["point"]) != record.point:  # a copy of another trial's
             record.point = json.loads(result["point"])
             self._write(event="change", number=record.number, epoch=result["epoch"], point=record.point)
-        self._epoch(record, int(result["epoch"]), result, pid=result.get("pid"))
-        record.attributes = {**record.attributes, "host": result.get("hostname")}
+        host = result.get("hostname")
+        record.attributes = {**record.attributes, "host": host}
+        self._epoch(record, int(result["epoch"]), result, pid=result.get("pid"), host=host)
         record.status = "finished" if result["finished"] else "running"
         record.reason = result["stop_reason"]
 
@@ -127,13 +128,13 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
             self._log.close()
             self._log = None
 
-    def _epoch(self, record: TrialRecord, epoch: int, result: dict[str, Any], *, pid: int | None) -> None:
+    def _epoch(self, record: TrialRecord, epoch: int, result: dict[str, Any], **process: Any) -> None:
         metrics = {key: value for key, value in result.items() if key.startswith(_METRIC_PREFIXES)}
         seconds = time.monotonic() - self._clock[record.number]
         row = {"epoch": epoch, "seconds": seconds, **metrics}
         add_epoch(record, row, metric=self.metric, folder=self._folder)
         record.measure(self._space.search)
-        self._write(event="epoch", number=record.number, epoch=epoch, seconds=seconds, pid=pid, metrics=metrics)
+        self._write(event="epoch", number=record.number, epoch=epoch, seconds=seconds, metrics=metrics, **process)
 
     def _end(self, record: TrialRecord, reason: str) -> None:
         """Close a record; `reason` is what stopped a trial that was not at its own end."""
@@ -173,4 +174,5 @@ def _reason(trial: TuneTrial) -> str:
     except OSError:
         return "unknown error"
     last = next((line.strip() for line in reversed(lines) if line.strip()), "unknown error")
-    return last.removeprefix("raytrain.errors.")
+    advice = " Some common causes include"  # Ray's, five lines for every process that dies
+    return last.removeprefix("raytrain.errors.").partition(advice)[0]

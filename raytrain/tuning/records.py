@@ -158,6 +158,8 @@ def _take(records: dict[int, TrialRecord], event: dict[str, Any], metric: str, f
             row = {name: math.nan if value is None else value for name, value in event["metrics"].items()}
             row |= {"epoch": event["epoch"], "seconds": event["seconds"]}
             add_epoch(records[number], row, metric=metric, folder=folder)
+            if "host" in event:
+                records[number].attributes = {**records[number].attributes, "host": event["host"]}
         case "change":
             records[number].point = event["point"]
         case "end":

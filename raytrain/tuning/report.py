@@ -23,7 +23,10 @@ from raytrain.tuning.conclusions import (
     describe_duration,
     failures_by_reason,
     honest_verdict,
+    infeasible,
 )
+from raytrain.tuning.confirmation_report import print_confirmation, print_folds
+from raytrain.tuning.pareto_report import print_pareto
 from raytrain.tuning.results import Best, SweepResult
 
 __all__ = ["print_report", "print_training"]
@@ -51,6 +54,9 @@ def print_report(result: SweepResult, console: Console) -> None:
         console.print(honest_verdict(result)[1], style="bold red")
     else:
         _print_best(result, result.best, console)
+        print_folds(result, console)
+        print_confirmation(result, console)
+    print_pareto(result, console)
     _print_paths(
         console,
         {
@@ -140,6 +146,8 @@ def _print_leaderboard(result: SweepResult, console: Console) -> None:
     hints = ["val, test: macro-F1 of windows; rec.: of recordings, by vote of their windows"]
     if "refit\ntest" in columns:
         hints += ["test: trained on the training part; refit: on training and validation parts"]
+    broken = sorted(trial.number for trial in infeasible(result.trials))
+    hints += [f"break a constraint, and cannot win: {', '.join(map(str, broken))}"] if broken else []
     hints += ["* ended early"] if (shown["status"] == "stopped").any() else []
     hints += [f"{len(frame) - len(shown)} more in leaderboard.csv"] if len(frame) > len(shown) else []
     _print_lines(console, hints)
@@ -203,7 +211,8 @@ def _print_scores(result: SweepResult, best: Best, console: Console) -> None:
         scores[f"test, {rival.name}"] = rival.test
     won, verdict = honest_verdict(result)
     console.print(_scores(scores, bold=1))
-    console.print(verdict, style="green" if won else "yellow", highlight=False, markup=False)
+    if result.confirmation is None:  # which says more than a single run can
+        console.print(verdict, style="green" if won else "yellow", highlight=False, markup=False)
 
 
 def _test_part(*, leaky: bool) -> str:

@@ -17,6 +17,8 @@ from raytrain.distributed.judge import Judgement, RecordingJudgement
 from raytrain.engine.manifest import write_json
 from raytrain.errors import ConfigError, RunError
 from raytrain.tuning.baselines import BaselineResult
+from raytrain.tuning.confirmation import Confirmation, confirmation_from
+from raytrain.tuning.fold_verdict import FoldScore
 from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.space import describe_point
 
@@ -38,6 +40,7 @@ class Best:
         reported: The sweep's metric as the trial reported it.
         judgements: The checkpoint evaluated again, by part: `validation` and `test`.
         refit_test: The test judgement after training on training and validation parts; None when not asked for.
+        folds: The models of the folds, where there are some: `judgements` put them together.
     """
 
     trial: int
@@ -47,6 +50,7 @@ class Best:
     reported: float
     judgements: dict[str, Judgement]
     refit_test: Judgement | None
+    folds: tuple[FoldScore, ...] = ()
 
     def train_config(self) -> TrainConfig:
         """Return the configuration as an object."""
@@ -71,6 +75,7 @@ class SweepResult:
         trials: All trials, in the order of starting.
         baselines: The classical models, each at its best window length.
         best: The winner; None when no trial completed an epoch.
+        confirmation: The best configurations trained again with other seeds; None when not asked for.
     """
 
     name: str
@@ -86,6 +91,7 @@ class SweepResult:
     trials: tuple[TrialRecord, ...]
     baselines: tuple[BaselineResult, ...]
     best: Best | None
+    confirmation: Confirmation | None = None
 
     def __repr__(self) -> str:
         return f"<SweepResult {self.name!r}: {len(self.trials)} trials in {self.directory}>"
@@ -201,17 +207,28 @@ def _sweep_result(content: dict[str, Any], directory: Path) -> SweepResult:
     if best is not None:
         best["judgements"] = {part: _judgement(one) for part, one in best["judgements"].items()}
         best["refit_test"] = None if best["refit_test"] is None else _judgement(best["refit_test"])
+        best["folds"] = tuple(FoldScore(**_numbers(one)) for one in best.get("folds", ()))
+    confirmation = content.get("confirmation")
     return SweepResult(
         **content
         | {
             "directory": directory,
             "classes": tuple(content["classes"]),
             "notes": tuple(content["notes"]),
-            "trials": tuple(TrialRecord(**one | {"curve": _numbers(one["curve"])}) for one in content["trials"]),
+            "trials": tuple(map(_record, content["trials"])),
             "baselines": tuple(BaselineResult(**one) for one in content["baselines"]),
             "best": None if best is None else Best(**best),
+            "confirmation": None if confirmation is None else confirmation_from(confirmation),
         }
     )
+
+
+def _record(content: dict[str, Any]) -> TrialRecord:
+    """Return a trial; a violation that was not finite is that of a value that is not a number."""
+    violations = {name: math.inf if one is None else one for name, one in content.get("violations", {}).items()}
+    numbers = {"curve": _numbers(content["curve"]), "objectives": _numbers(content.get("objectives", {}))}
+    best = None if content["best"] is None else _numbers(content["best"])
+    return TrialRecord(**content | numbers | {"best": best, "violations": violations})
 
 
 def _judgement(content: dict[str, Any]) -> Judgement:

@@ -17,6 +17,7 @@ from ray.tune.logger import TBXLoggerCallback
 from ray.tune.schedulers import TrialScheduler
 
 from raytrain.config.schema import METRICS
+from raytrain.errors import RunError
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.live import LiveTable
 from raytrain.tuning.plan import Plan
@@ -44,7 +45,7 @@ def run_trials(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> tuple[tup
     """Run the trials that are still to run; return all, and whether a signal ended them early.
 
     Raises:
-        RunError: The disk is full, or Tune broke off.
+        RunError: The disk is full, Tune broke off, or the study lacks trials that the records tell of.
     """
     recorder = Recorder(plan.space, plan.directory)
     scheduler = create_scheduler(plan.space)
@@ -52,20 +53,36 @@ def run_trials(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> tuple[tup
         _reconcile(plan.study, recorder)
         _stop_again(plan.study, recorder, replay(scheduler, _course(recorder)))
         ended = sum(trial.state.is_finished() for trial in plan.study.get_trials(deepcopy=False))
-        interrupted = ended < plan.trials and _tune(plan, references, scheduler, recorder)
+        if ended < plan.trials:
+            interrupted = _tune(plan, references, scheduler, recorder)
+        else:
+            interrupted = False
+            recorder.close(reason="")
     return tuple(recorder.records[number] for number in sorted(recorder.records)), interrupted
 
 
 def _reconcile(study: optuna.Study, recorder: Recorder) -> None:
-    """Make study and records agree after a crash: whichever heard of a trial's end tells the other."""
-    for trial in study.get_trials(deepcopy=False):
+    """Make study and records agree after a crash: whichever heard of a trial's end tells the other.
+
+    Raises:
+        RunError: The study lacks trials that the records tell of.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if max(recorder.records, default=0) > len(trials):
+        raise RunError(
+            f"{recorder.path} tells of {max(recorder.records)} trials, and the study '{study.study_name}' has "
+            f"{len(trials)}; bring the study's storage back, or start a new sweep with --warm-start-from"
+        )
+    for trial in trials:
         record = recorder.records.get(trial.number + 1)
         if trial.state.is_finished():
             if record is not None and record.status == "running":
                 status = _STATUS[trial.state]
                 recorder.settle(record.number, status, _reason(trial, status))
         elif record is not None and record.status == "failed":
-            study.tell(trial.number, state=TrialState.FAIL)
+            again = reopen_trial(study, trial.number)
+            again.set_user_attr("failure", record.reason)
+            study.tell(again, state=TrialState.FAIL)
         elif record is not None and record.status != "running":
             record.status = "running"  # it goes on, and ends at once if it is at its end
 
@@ -88,6 +105,9 @@ def _stop_again(study: optuna.Study, recorder: Recorder, numbers: Iterable[str])
         if trial.state is TrialState.RUNNING and trial.intermediate_values and len(study.directions) == 1:
             again = reopen_trial(study, number)
             again.set_user_attr("best", [better(trial.intermediate_values.values())])
+            violations = recorder.records[number + 1].violations
+            if violations:
+                again.set_user_attr("violations", list(violations.values()))
             study.tell(again, state=TrialState.PRUNED)
             recorder.settle(number + 1, "stopped", "by the scheduler")
 

@@ -22,11 +22,12 @@ from ray.tune.search import Searcher
 from raytrain.callbacks.early_stopping import improves
 from raytrain.config.space import OBJECTIVES, SpaceConfig
 from raytrain.engine.checkpoint import BEST
+from raytrain.tuning.experience import point_in
 from raytrain.tuning.optuna_points import begin_trial
 from raytrain.tuning.proposers import Outcome, RandomProposer, create_proposer
 from raytrain.tuning.recorded_trials import reopen_trial, report_value
 from raytrain.tuning.records import violation
-from raytrain.tuning.space import Point, count_points
+from raytrain.tuning.space import Point, count_points, point_key
 from raytrain.tuning.trial_files import trial_directory
 
 __all__ = ["StudySearcher", "outcome_of"]
@@ -63,7 +64,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._proposer = create_proposer(space, known=len(known))
         self._chance = RandomProposer(space, seed=space.search.seed + len(known))
         self._points = count_points(space, at_most=planned)
-        self._tried = {_key(trial.user_attrs["point"]) for trial in known}
+        # Points of before a forced change of the space may lie outside of it; they are no experience of it.
+        inside = {trial.number: point_in(space, trial.user_attrs["point"]) for trial in known}
+        self._tried = {point_key(point) for point in inside.values() if point is not None}
         self._unfinished = deque(trial.number for trial in known if not trial.state.is_finished())
         self._deaths: Counter[int] = Counter()
         self._trials: dict[str, optuna.trial.Trial] = {}
@@ -72,22 +75,24 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         for point, outcome in experience:
             self._proposer.learn(point, outcome)
         for trial in known:
-            if trial.state.is_finished():
-                self._proposer.learn(trial.user_attrs["point"], outcome_of(trial, space))
+            at = inside[trial.number]
+            if trial.state.is_finished() and at is not None:
+                self._proposer.learn(at, outcome_of(trial, space))
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next point as a trial configuration, `FINISHED` when none is left, None to be asked again."""
         if self._unfinished:
             trial = reopen_trial(self._study, self._unfinished.popleft())
             point: Point = trial.user_attrs["point"]
-            self._proposer.running(trial_id, point)
+            if point_in(self._space, point) == point:
+                self._proposer.running(trial_id, point)
             self._trials[trial_id] = trial
             return {"point": point, "number": trial.number}
         proposed = self._next(trial_id)
         if proposed is None:
             # One that runs may have to be begun again, and Tune asks nobody who has said that he has finished.
             return None if self._trials else str(Searcher.FINISHED)
-        self._tried.add(_key(proposed))
+        self._tried.add(point_key(proposed))
         directory = trial_directory(self._folder, self._begun)
         attributes = {
             "point": proposed,
@@ -103,8 +108,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         """Add an epoch to the trial's learning curve, and those before it that nobody told."""
         if "epoch" not in result:
             return  # no epoch yet
-        if "point" in result:  # a copy of another trial goes on from here with its own settings
-            self._trials[trial_id].set_user_attr("point", json.loads(result["point"]))
+        trial, point = self._trials[trial_id], json.loads(result.get("point", "null"))
+        if point not in (None, trial.user_attrs["point"]):  # a copy of another trial goes on with settings of its own
+            trial.set_user_attr("point", point)
         for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
             if epoch < result["epoch"]:
                 self._report(trial_id, epoch, {**result, **row})
@@ -180,10 +186,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         if self._begun >= self._planned or len(self._tried) == self._points:
             return None
         point = self._proposer.propose(trial_id)
-        if point is None or _key(point) not in self._tried:
+        if point is None or point_key(point) not in self._tried:
             return point
         self._proposer.withdraw(trial_id)
-        while _key(point := self._chance.propose(trial_id)) in self._tried:
+        while point_key(point := self._chance.propose(trial_id)) in self._tried:
             pass
         self._proposer.running(trial_id, point)
         return point
@@ -229,6 +235,8 @@ def outcome_of(trial: FrozenTrial, space: SpaceConfig) -> Outcome:
     """Return what became of a trial of a study that has ended."""
     attributes = trial.user_attrs
     violations = tuple(attributes.get("violations", ()))
+    if len(violations) != len(space.search.constraints):
+        violations = ()  # of other constraints, before a forced change
     if trial.state is TrialState.COMPLETE:
         return Outcome(_signed(space, trial.values), None, violations)
     if trial.state is TrialState.PRUNED and "best" in attributes:
@@ -240,7 +248,3 @@ def _signed(space: SpaceConfig, values: Iterable[float]) -> tuple[float, ...]:
     """Return values of which more is better."""
     measures = (space.fixed.metric, *space.search.objectives)
     return tuple(value if OBJECTIVES[name] == "max" else -value for name, value in zip(measures, values, strict=True))
-
-
-def _key(point: Point) -> str:
-    return json.dumps(point, sort_keys=True)

@@ -5,44 +5,20 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-import plotly.graph_objects as go
 
 from raytrain.tuning import figures
 from raytrain.tuning.asked import Asked, read_asked
 from raytrain.tuning.conclusions import describe_duration
-from raytrain.tuning.confirmation_figure import Confirmation, confirmation
 from raytrain.tuning.costs import costs_of
 from raytrain.tuning.figure_style import is_winner
-from raytrain.tuning.markup import details, paragraph, table, tiles
+from raytrain.tuning.markup import Section, details, paragraph, table, tiles
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.space import describe_point
 from raytrain.tuning.standings import pareto_standings
 from raytrain.tuning.summary_section import leaderboard_table, scores_table, summary
+from raytrain.tuning.winner_sections import winner_sections
 
-__all__ = ["Section", "sections_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page.
-
-    Attributes:
-        anchor: Its id.
-        title: Its heading.
-        explanation: How to read it, as plain text.
-        figure: Its figure, if it has one.
-        above: HTML before the figure, with all texts escaped.
-        below: HTML after the figure, likewise.
-    """
-
-    anchor: str
-    title: str
-    explanation: str = ""
-    figure: go.Figure | None = None
-    above: str = ""
-    below: str = ""
+__all__ = ["sections_of"]
 
 
 def sections_of(result: SweepResult) -> list[Section]:
@@ -54,8 +30,7 @@ def sections_of(result: SweepResult) -> list[Section]:
         *_course(result),
         *_parameters(result),
         *_objectives(result, asked),
-        *_winner(result),
-        *_confirmation(getattr(result, "confirmation", None)),
+        *winner_sections(result),
         _cost(result, asked),
         _trials(result),
         _manifest(result, asked),
@@ -123,82 +98,6 @@ def _objectives(result: SweepResult, asked: Asked) -> Iterator[Section]:
         "The trials that no other beats in everything at once; the choice among them is yours.",
         figures.pareto_front(result),
         below=table(rows, columns=columns, marks=marks),
-    )
-
-
-def _winner(result: SweepResult) -> Iterator[Section]:
-    if result.best is None:
-        return
-    leaky = " (LEAKY)" if result.leaky else ""
-    yield Section(
-        "confusion",
-        f"Confusion on the test part{leaky}",
-        f"The best checkpoint (trial {result.best.trial}, epoch {result.best.epoch}) on recordings that took no part "
-        "in training or in choosing it."
-        if not result.leaky
-        else "The split is leaky: windows of the same recordings were trained on.",
-        figures.confusion(result),
-    )
-    tested = sorted(
-        result.best.judgements["test"].recordings,
-        key=lambda one: (one.voted == one.truth, one.right, one.recording),
-    )
-    rows = [
-        {
-            "recording": one.recording,
-            "truth": one.truth,
-            "voted": one.voted,
-            "windows": one.windows,
-            "right": one.right,
-            "probability": one.probability,
-        }
-        for one in tested
-    ]
-    columns = {
-        "recording": "recording",
-        "truth": "true class",
-        "voted": "voted class",
-        "windows": "windows",
-        "right": "share of windows right",
-        "probability": "mean probability of the vote",
-    }
-    marks = ["wrong" if one.voted != one.truth else "" for one in tested]
-    wrong = sum(map(bool, marks))
-    yield Section(
-        "recordings",
-        f"Test recordings{leaky}",
-        f"A recording's class is that of most of its windows. {wrong} of {len(rows)} are voted wrong."
-        if rows
-        else "This run was made by a version that kept no results by recording.",
-        figures.recordings(result),
-        below=table(rows, columns=columns, marks=marks) if rows else "",
-    )
-
-
-def _confirmation(found: Confirmation | None) -> Iterator[Section]:
-    if found is None:
-        return
-    rows = [
-        {
-            "name": one.name,
-            "tuned": one.tuned,
-            "validation": f"{one.validation.mean:.4f} [{one.validation.low:.4f}, {one.validation.high:.4f}]",
-            "test": f"{one.test.mean:.4f} [{one.test.low:.4f}, {one.test.high:.4f}]",
-            "optimism": one.optimism,
-        }
-        for one in found.candidates
-    ]
-    columns = {"name": "model", "tuned": "in the sweep", "validation": "validation, mean [95 %]"}
-    columns |= {"test": "test, mean [95 %]", "optimism": "sweep too high by"}
-    marks = ["marked" if one.trial and one.trial == found.best else "" for one in found.candidates]
-    yield Section(
-        "confirmation",
-        "Confirmation over seeds",
-        f"The best configurations trained again with {len(found.seeds)} seeds that the sweep did not use: each run, "
-        "their mean and its 95 % interval. The sweep's own score, the stroke, is the best of many, so it tends to be "
-        "too good.",
-        confirmation(found),
-        below=table(rows, columns=columns, marks=marks) + "".join(map(paragraph, found.notes)),
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from raytrain.config.load import validate
+from raytrain.config.space import SearchConfig
 from raytrain.errors import ConfigError
 from raytrain.tuning.asked import MANIFEST_FILE, Asked, read_asked
 from raytrain.tuning.conclusions import LEAKY, count_by_status, describe_duration, honest_verdict
@@ -124,6 +126,10 @@ class Study:
         """Return how the winner did on each test recording."""
         return self._figure("recordings")
 
+    def confirmation(self) -> go.Figure:
+        """Return what the best configurations are worth over seeds."""
+        return self._figure("confirmation")
+
     def cost(self) -> go.Figure:
         """Return the epochs of each trial, run and saved."""
         return self._figure("cost")
@@ -185,6 +191,10 @@ def _unfinished(directory: Path) -> SweepResult:
     asked = read_asked(directory)
     config = asked.manifest["config"]
     metric = config["fixed"]["metric"]
+    trials = tuple(records_of(directory / EVENTS_FILE, metric=metric, folder=directory / "trials").values())
+    search = validate(SearchConfig, config["search"], where=f"{directory / MANIFEST_FILE}: search")
+    for record in trials:
+        record.measure(search)
     return SweepResult(
         name=config["name"],
         directory=directory,
@@ -196,7 +206,7 @@ def _unfinished(directory: Path) -> SweepResult:
         notes=(),
         seconds=math.nan,
         interrupted=True,
-        trials=tuple(records_of(directory / EVENTS_FILE, metric=metric, folder=directory / "trials").values()),
+        trials=trials,
         baselines=(),
         best=None,
     )

@@ -61,6 +61,11 @@ def _failed(reason: str, numbers: list[int]) -> str:
 
 
 def _verdict(result: SweepResult) -> str:
+    if result.confirmation is not None:
+        return (
+            '<p id="verdict">What the winner is worth over seeds, and against whom, says its '
+            '<a href="#confirmation">confirmation</a>: more than a single run can.</p>'
+        )
     won, sentence = honest_verdict(result)
     leaky = " The split is leaky, so this says nothing about new recordings." if result.leaky else ""
     return (

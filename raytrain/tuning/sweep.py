@@ -18,7 +18,10 @@ from rich.console import Console
 from raytrain.config.load import apply_overrides, load_yaml, validate
 from raytrain.config.space import SpaceConfig
 from raytrain.data.dataset import read_and_split
-from raytrain.data.read import data_hash
+from raytrain.data.folds import Fold, fold_split
+from raytrain.data.read import data_hash, read_recordings
+from raytrain.data.recording import Recording
+from raytrain.data.segments import Split
 from raytrain.data.store import store_key
 from raytrain.distributed.cluster import connect
 from raytrain.distributed.notebook_console import console_here
@@ -26,6 +29,7 @@ from raytrain.engine.manifest import record_resume, write_manifest
 from raytrain.engine.run_directory import claimed, create_run_directory
 from raytrain.errors import DataError, RaytrainError, RunError
 from raytrain.tuning.baselines import BaselineResult, best_baselines, start_baselines
+from raytrain.tuning.confirming import confirm
 from raytrain.tuning.continuation import Continuation, changed_data, continued, save_space
 from raytrain.tuning.experience import experience_of
 from raytrain.tuning.exploration import check_population
@@ -104,13 +108,13 @@ def run_sweep(
     space, changes = (space, []) if resume is None else continued(space, resume)
     check_teachers(space)
     experience = experience_of(warm_start, space)
-    recordings, split = read_and_split(space.fixed.data)
+    recordings, split, folds = _divided(space)
     digest = data_hash(recordings)
     changes += [] if resume is None else _changed_data(resume, digest)
     configs = window_configs(space)
     with console.status("preparing the windows once for all trials"):
         wanted = [*configs, *([RAW] if space.baselines.names else [])]
-        stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target)
+        stores = prepare_variants(recordings, split, wanted, target=space.fixed.data.target, folds=folds)
     with ExitStack() as stack:
         cluster = stack.enter_context(connect(address))
         concurrency = cluster.concurrent(bundles(space.resources).bundles[0], space.resources.workers_per_trial)
@@ -130,7 +134,8 @@ def run_sweep(
             location = read_location(directory, storage)
             study = _recorded(stack, location, partial(continue_study, space))
             save_location(directory, location)
-            _go_on(space, directory, forced=changes, command=text)
+            planned = planned_trials(space, study.get_trials(deepcopy=False))
+            _go_on(space, directory, planned=planned, forced=changes, command=text)
         plan = Plan(
             space, directory, location, study, experience, split, stores, configs, cluster, concurrency, console
         )
@@ -179,9 +184,9 @@ def _begin(space: SpaceConfig, directory: Path, *, data: dict[str, Any], command
     save_space(directory, space)
 
 
-def _go_on(space: SpaceConfig, directory: Path, *, forced: list[str], command: str) -> None:
+def _go_on(space: SpaceConfig, directory: Path, *, planned: int, forced: list[str], command: str) -> None:
     """Write down that the sweep goes on, and with what."""
-    where = {"planned_trials": planned_trials(space), "forced": forced}
+    where = {"planned_trials": planned, "forced": forced}
     record_resume(directory / "manifest.json", command=command, where=where)
     save_space(directory, space)
 
@@ -189,14 +194,17 @@ def _go_on(space: SpaceConfig, directory: Path, *, forced: list[str], command: s
 def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
     space = plan.space
     references = {key: ray.put(store) for key, store in plan.stores.items()}
-    baseline_tasks: list[ray.ObjectRef] = []
-    if space.baselines.names:
-        windows = baseline_windows(plan.windows, plan.stores, limit=space.baselines.max_windows)
-        baseline_tasks = start_baselines(space, references[store_key(RAW)], windows)
+    # Where trials leave no CPU free, the baselines would take theirs, and make the first trial wait.
+    of_a_trial = space.resources.workers_per_trial * space.resources.cpus_per_worker
+    beside = plan.cluster.cpus >= plan.concurrency * of_a_trial + 1
+    tasks = _baselines(plan, references) if beside else []
     records, interrupted = run_trials(plan, references)
     _check_some_succeeded(plan, records)
-    baselines = _collected(baseline_tasks, metric=space.fixed.metric, wait=not interrupted)
-    best = judge_best(plan, references, records, interrupted=interrupted)
+    tasks = tasks or ([] if interrupted else _baselines(plan, references))
+    baselines = _collected(tasks, metric=space.fixed.metric, wait=not interrupted)
+    confirmation = None if interrupted else confirm(plan, references, records, baselines)
+    confirmed = None if confirmation is None else confirmation.best
+    best = judge_best(plan, references, records, interrupted=interrupted, confirmed=confirmed)
     result = SweepResult(
         name=space.name,
         directory=plan.directory,
@@ -211,9 +219,18 @@ def _run(plan: Plan, *, command: str, started: float) -> SweepResult:
         trials=records,
         baselines=tuple(baselines),
         best=best,
+        confirmation=confirmation,
     )
     result.save()
     return result
+
+
+def _baselines(plan: Plan, references: Mapping[str, ray.ObjectRef]) -> list[ray.ObjectRef]:
+    """Start the classical models; return their tasks."""
+    if not plan.space.baselines.names:
+        return []
+    windows = baseline_windows(plan.windows, plan.stores, limit=plan.space.baselines.max_windows)
+    return start_baselines(plan.space, references[store_key(RAW)], windows)
 
 
 def _check_some_succeeded(plan: Plan, records: Sequence[TrialRecord]) -> None:
@@ -223,6 +240,15 @@ def _check_some_succeeded(plan: Plan, records: Sequence[TrialRecord]) -> None:
             f"all {len(records)} trials failed; trial {first.number} said: {first.reason}\n"
             f"  details are in {first.directory or plan.directory}"
         )
+
+
+def _divided(space: SpaceConfig) -> tuple[list[Recording], Split, Sequence[Fold]]:
+    """Return the recordings, how they are divided, and the folds of what is not tested where there are some."""
+    if space.folds is None:
+        return *read_and_split(space.fixed.data), ()
+    recordings = read_recordings(space.fixed.data)
+    folded = fold_split(recordings, space.fixed.data, space.folds)
+    return recordings, folded.split, folded.folds
 
 
 def _collected(tasks: Sequence[ray.ObjectRef], *, metric: str, wait: bool) -> list[BaselineResult]:

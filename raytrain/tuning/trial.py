@@ -8,13 +8,14 @@ not tried again; only what happens to its process is.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayActorError
 from ray.util.placement_group import get_current_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -23,11 +24,15 @@ from raytrain.data.store import SegmentStore
 from raytrain.distributed.process_group import free_address, join, leave
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
+from raytrain.tuning.folds import FoldRuns
 from raytrain.tuning.space import Point
 from raytrain.tuning.trial_files import TrialFiles, trial_directory
 from raytrain.tuning.worker import Worker
 
 __all__ = ["Trial", "bundles"]
+
+_DEATH_S = 5.0
+"""For so long an error of one rank waits for news of the others; Ray tells of a dead process in less than a second."""
 
 
 def bundles(resources: ResourceConfig) -> tune.PlacementGroupFactory:
@@ -63,7 +68,7 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         self._ahead: _Start | None = None
         self._restarted: list[dict[str, float]] | None = None
         world_size = space.resources.workers_per_trial
-        self._worker = Worker(space, _fetcher(stores), rank=0, world_size=world_size)
+        self._worker = _worker(space, stores, rank=0)
         self._peers = [_start_peer(space, stores, rank) for rank in range(1, world_size)]
         if self._peers:
             address = free_address()
@@ -82,14 +87,14 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         failed = self._begin()
         if failed is not None:
             return failed
+        others = [peer.advance.remote() for peer in self._peers]
         try:
-            others = [peer.advance.remote() for peer in self._peers]
             result = self._worker.advance()
             ray.get(others)
         except OSError:  # of the disk or the network, and none of the configuration's doing
             raise
         except Exception as error:  # noqa: BLE001 - whatever a configuration can bring about
-            return self._failed(error)
+            return self._failed(error, others)
         self._files.keep(self._worker.snapshot(), improved=result["improved"], finished=result["finished"])
         return {**result, **self._history(), **self._settings(), "done": result["finished"]}
 
@@ -127,16 +132,16 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         if known is not None:
             return _failure(known)
         snapshot = self._files.newest(start.point) if start.snapshot is None else self._with_own_best(start.snapshot)
+        # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
+        directory = self._files.directory  # not logdir, which Ray deletes with the session
+        others = [peer.begin.remote(start.point, start.number, directory, snapshot) for peer in self._peers]
         try:
-            # Wrapping a model in DistributedDataParallel is itself collective, so all ranks begin together.
-            directory = self._files.directory  # not logdir, which Ray deletes with the session
-            others = [peer.begin.remote(start.point, start.number, directory, snapshot) for peer in self._peers]
             self._worker.begin(start.point, number=start.number, directory=directory, snapshot=snapshot)
             ray.get(others)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a configuration can bring about
-            return self._failed(error)
+            return self._failed(error, others)
         self._restarted = None if snapshot is None else self._worker.history
         return None
 
@@ -145,8 +150,13 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         best = read_checkpoint(self._files.best)["best"] if self._files.best.exists() else None
         return {**snapshot, "best": best}
 
-    def _failed(self, error: Exception) -> dict[str, Any]:
-        """Return the result of a point that cannot be trained."""
+    def _failed(self, error: Exception, others: Sequence[ray.ObjectRef]) -> dict[str, Any]:
+        """Return the result of a point that cannot be trained.
+
+        Raises:
+            RayActorError: The process of another rank died, which is no fault of the point.
+        """
+        _raise_if_died(others)
         reason = self._files.fail(error)
         if self._peers:
             # They may wait for this rank for ever, so all are replaced; the new ones find the reason in the folder.
@@ -167,6 +177,18 @@ class Trial(tune.Trainable):  # type: ignore[misc]  # ray is untyped
         return {} if rows is None else {"earlier": json.dumps(rows)}
 
 
+def _raise_if_died(others: Sequence[ray.ObjectRef]) -> None:
+    """Raise the death of a rank's process: what this rank sees of it is a broken connection, like any other error."""
+    told, _ = ray.wait(list(others), num_returns=len(others), timeout=_DEATH_S) if others else ([], [])
+    for one in told:
+        try:
+            ray.get(one)
+        except RayActorError:
+            raise
+        except Exception:  # noqa: BLE001, S112 - its own error, as of this rank
+            continue
+
+
 def _failure(reason: str) -> dict[str, Any]:
     return {"failed": reason, "improved": False, "finished": False, "stop_reason": "", "done": True}
 
@@ -177,7 +199,7 @@ class _Peer:
     def __init__(self, space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], rank: int) -> None:
         self._rank = rank
         self._world_size = space.resources.workers_per_trial
-        self._worker = Worker(space, _fetcher(stores), rank=rank, world_size=self._world_size)
+        self._worker = _worker(space, stores, rank=rank)
 
     def join(self, address: str) -> None:
         join(address, rank=self._rank, world_size=self._world_size)
@@ -187,6 +209,11 @@ class _Peer:
 
     def advance(self) -> None:
         self._worker.advance()
+
+
+def _worker(space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], *, rank: int) -> Worker | FoldRuns:
+    kind = Worker if space.folds is None else FoldRuns
+    return kind(space, _fetcher(stores), rank=rank, world_size=space.resources.workers_per_trial)
 
 
 def _start_peer(space: SpaceConfig, stores: Mapping[str, ray.ObjectRef], rank: int) -> Any:  # noqa: ANN401 - an actor

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from raytrain.config.schema import WindowConfig
 from raytrain.config.space import SpaceConfig
+from raytrain.data.folds import Fold
 from raytrain.data.preprocess import prepare
 from raytrain.data.recording import Recording
 from raytrain.data.segments import PARTS, Split
@@ -34,9 +35,21 @@ def window_configs(space: SpaceConfig) -> list[WindowConfig]:
 
 
 def prepare_variants(
-    recordings: Sequence[Recording], split: Split, configs: Iterable[WindowConfig], *, target: str
+    recordings: Sequence[Recording],
+    split: Split,
+    configs: Iterable[WindowConfig],
+    *,
+    target: str,
+    folds: Sequence[Fold] = (),
 ) -> dict[str, SegmentStore]:
     """Prepare the signals of each variant once, and check that every window fits its recordings.
+
+    Args:
+        recordings: All recordings of the split.
+        split: What to prepare.
+        configs: Windows that will be cut from it.
+        target: What is predicted, `fault_type` or `label`.
+        folds: How the training part of `split` is divided by folds, where there are some: all share the signals.
 
     Raises:
         DataError: A window is longer than a recording; before anything is trained.
@@ -46,9 +59,10 @@ def prepare_variants(
     for config in sorted(configs, key=lambda one: -one.length):
         key = store_key(config)
         if key not in stores:
-            stores[key] = prepare(recordings, split, config, target=target)
-            for part in PARTS:
-                Windows(stores[key], [part], config)
+            stores[key] = store = prepare(recordings, split, config, target=target, folds=folds)
+            for divided in [store.fold(fold.name) for fold in folds] or [store]:
+                for part in PARTS:
+                    Windows(divided, [part], config)
     return stores
 
 

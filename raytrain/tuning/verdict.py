@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import ray
 
 from raytrain.config.load import dump_yaml
+from raytrain.config.schema import TrainConfig
+from raytrain.config.space import SpaceConfig
 from raytrain.data.store import SegmentStore, store_key
-from raytrain.distributed.judge import judge, refit
+from raytrain.distributed.judge import Judgement, judge, refit
 from raytrain.distributed.report import CHECKPOINT_FILE
 from raytrain.engine.checkpoint import read_checkpoint, write_checkpoint
+from raytrain.tuning.fold_verdict import FoldScore, judge_folds, refit_folds
 from raytrain.tuning.lineage import SCHEDULE_FILE, write_schedule
 from raytrain.tuning.plan import Plan
 from raytrain.tuning.records import TrialRecord
@@ -26,21 +29,35 @@ Result = TypeVar("Result")
 
 
 def judge_best(
-    plan: Plan, references: Mapping[str, ray.ObjectRef], records: Sequence[TrialRecord], *, interrupted: bool
+    plan: Plan,
+    references: Mapping[str, ray.ObjectRef],
+    records: Sequence[TrialRecord],
+    *,
+    interrupted: bool,
+    confirmed: int | None = None,
 ) -> Best | None:
-    """Evaluate the winner's checkpoint again, test it, and (unless interrupted) refit and test that."""
+    """Evaluate the winner's checkpoint again, test it, and (unless interrupted) refit and test that.
+
+    Args:
+        plan: The sweep.
+        references: Its prepared signals.
+        records: Its trials.
+        interrupted: Whether it was ended early.
+        confirmed: Number of the trial that won over several seeds, where that was asked for; by the sweep's score else.
+    """
     space = plan.space
     sign = -1.0 if space.fixed.direction == "max" else 1.0
     candidates = [record for record in records if record.best is not None and record.checkpoint and record.feasible]
     if not candidates:
         return None
-    winner = min(candidates, key=lambda record: (sign * (record.value(space.fixed.metric) or 0.0), record.number))
+    scores = {record.number: sign * (record.value(space.fixed.metric) or 0.0) for record in candidates}
+    winner = min(candidates, key=lambda one: (one.number != confirmed, scores[one.number], one.number))
     snapshot = read_checkpoint(Path(winner.checkpoint))
     point = snapshot["point"]  # of the checkpoint: a member of a population may have gone on with another
     config = train_config(space, point)
     call = partial(_call, plan, references, store_key(config.windows))
     with plan.console.status("judging the best checkpoint"):
-        judgements = call(partial(judge, config, snapshot=snapshot["run"], parts=("validation", "test")))
+        judgements, folds = call(partial(_judged, space, config, snapshot["run"]))
     folder = plan.directory / "best"
     write_checkpoint(folder / CHECKPOINT_FILE, snapshot["run"])
     (folder / "config.yaml").write_text(dump_yaml(config), encoding="utf-8")
@@ -56,7 +73,8 @@ def judge_best(
     if space.refit and not interrupted:
         with plan.console.status("training the best configuration once more, on training and validation parts"):
             history = snapshot["run"]["history"]
-            refitted, refit_test = call(partial(refit, config, history=history, directory=folder / "refit"))
+            again = refit if space.folds is None else refit_folds
+            refitted, refit_test = call(partial(again, config, history=history, directory=folder / "refit"))
         write_checkpoint(folder / "refit.pt", refitted)
     return Best(
         trial=winner.number,
@@ -66,7 +84,16 @@ def judge_best(
         reported=snapshot["best"],
         judgements=judgements,
         refit_test=refit_test,
+        folds=folds,
     )
+
+
+def _judged(
+    space: SpaceConfig, config: TrainConfig, snapshot: dict[str, Any], *, store: SegmentStore
+) -> tuple[dict[str, Judgement], tuple[FoldScore, ...]]:
+    if space.folds is not None:
+        return judge_folds(config, store=store, snapshot=snapshot, aggregate=space.folds.aggregate)
+    return judge(config, store=store, snapshot=snapshot, parts=("validation", "test")), ()
 
 
 def _call(plan: Plan, references: Mapping[str, ray.ObjectRef], key: str, function: Callable[..., Result]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -117,18 +118,17 @@ def recordings(result: SweepResult) -> go.Figure:
     if not tested:
         return explained("The run keeps no results by recording.")
     figure = go.Figure()
-    for name, colour, own in (
-        ("voted right", _RIGHT, [one for one in tested if one.voted == one.truth]),
-        ("voted wrong", _WRONG, [one for one in tested if one.voted != one.truth]),
-    ):
+    placed = list(zip(tested, _places(tested, result.classes), strict=True))
+    for name, colour, right in (("voted right", _RIGHT, True), ("voted wrong", _WRONG, False)):
+        own = [(one, place) for one, place in placed if (one.voted == one.truth) == right]
         if own:
             figure.add_scatter(
-                x=[_across(one, tested, result.classes) for one in own],
-                y=[one.right for one in own],
+                x=[place for _, place in own],
+                y=[one.right for one, _ in own],
                 mode="markers",
                 name=f"{name} ({len(own)})",
-                marker={"color": colour, "size": 10, "symbol": "circle" if colour == _RIGHT else "x"},
-                text=[_describe(one) for one in own],
+                marker={"color": colour, "size": 10, "symbol": "circle" if right else "x"},
+                text=[_describe(one) for one, _ in own],
                 hovertemplate="%{text}<extra></extra>",
             )
     styled(figure, height=340)
@@ -143,12 +143,15 @@ def recordings(result: SweepResult) -> go.Figure:
     return figure
 
 
-def _across(one: RecordingJudgement, tested: Sequence[RecordingJudgement], classes: Sequence[str]) -> float:
-    """Return where a recording stands: those of a class side by side."""
-    beside = [other for other in tested if other.truth == one.truth]
-    width = min(0.7, 0.06 * len(beside))
-    share = (beside.index(one) + 0.5) / len(beside) - 0.5
-    return classes.index(one.truth) + share * width
+def _places(tested: Sequence[RecordingJudgement], classes: Sequence[str]) -> list[float]:
+    """Return where each recording stands: those of a class side by side."""
+    totals, seen = Counter(one.truth for one in tested), Counter[str]()
+    places = []
+    for one in tested:
+        share = (seen[one.truth] + 0.5) / totals[one.truth] - 0.5
+        places.append(classes.index(one.truth) + share * min(0.7, 0.06 * totals[one.truth]))
+        seen[one.truth] += 1
+    return places
 
 
 def _describe(one: RecordingJudgement) -> str:

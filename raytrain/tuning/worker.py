@@ -16,7 +16,7 @@ from raytrain.engine.fit import Run
 from raytrain.engine.seeding import seed_everything
 from raytrain.errors import RunError
 from raytrain.tuning.lineage import Segment, continued, go_on
-from raytrain.tuning.model_facts import MODEL_FACTS, model_facts
+from raytrain.tuning.model_facts import model_facts, wanted_facts
 from raytrain.tuning.space import Point, train_config
 
 __all__ = ["Worker"]
@@ -47,9 +47,10 @@ class Worker:
         self._best: float | None = None
         self._lineage: list[dict[str, Any]] = []
         self._facts: dict[str, float] = {}
-        self._wanted = MODEL_FACTS & {*space.search.objectives, *space.search.constraints}
 
-    def begin(self, point: Point, *, number: int, directory: Path, snapshot: Mapping[str, Any] | None = None) -> None:
+    def begin(
+        self, point: Point, *, number: int = 0, directory: Path, snapshot: Mapping[str, Any] | None = None
+    ) -> None:
         """Set up the run of `point`, from its start or from a snapshot; its callbacks write into `directory`.
 
         A snapshot of another point lends its weights and states, and the run goes on with this point's settings.
@@ -79,7 +80,8 @@ class Worker:
             resume = go_on(snapshot["run"], training, before=Segment(**known[-1]).train_config(), after=config)
         self._lineage = continued(known, epoch=epoch, trial=number, config=config)
         self._run = Run(training, resume=resume)
-        self._facts = model_facts(training, self._wanted) if self._wanted else {}
+        wanted = wanted_facts(self._space)
+        self._facts = model_facts(training, wanted) if wanted else {}
 
     @property
     def history(self) -> list[dict[str, float]]:

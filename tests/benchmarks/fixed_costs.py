@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -11,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -138,10 +140,9 @@ def _measure(command: Callable[[Path], list[str]], environment: Mapping[str, str
         if done.returncode:
             raise SystemExit(f"{' '.join(done.args)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
         metrics = _metrics(Path(folder))
-    began, ended = _steps(steps, trials)
-    # A trial that begins takes the place of the one that ended first of those that nothing has replaced yet.
-    turnarounds = [after - before for before, after in zip(ended, began[CPUS:], strict=False)]
-    seconds = (began[0] - start, statistics.median(turnarounds), end - ended[-1], end - start)
+    spans = _spans(steps, trials)
+    began, ended = min(one.began for one in spans), max(one.ended for one in spans)
+    seconds = (began - start, statistics.median(_turnarounds(spans)), end - ended, end - start)
     return Outcome(metrics, dict(zip(PARTS, seconds, strict=True)))
 
 
@@ -153,8 +154,17 @@ def _metrics(folder: Path) -> dict[str, float]:
     return last_metrics(load_result(folder / "run"))
 
 
-def _steps(folder: Path, trials: int) -> tuple[list[float], list[float]]:
-    """Return when trials took their first and their last steps, each in order of time."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a trial took its first and its last step, and in which process."""
+
+    process: str
+    began: float
+    ended: float
+
+
+def _spans(folder: Path, trials: int) -> list[Span]:
+    """Return what the step clock saw of each trial, in the order in which they began."""
     times: dict[tuple[str, str], list[float]] = {}
     for file in folder.iterdir():
         for line in file.read_text("ascii").splitlines():
@@ -162,7 +172,22 @@ def _steps(folder: Path, trials: int) -> tuple[list[float], list[float]]:
             times.setdefault((file.name, number), []).append(float(seconds))
     if len(times) != trials:
         raise SystemExit(f"the steps of {len(times)} optimizers were seen, expected those of {trials} trials")
-    return sorted(min(one) for one in times.values()), sorted(max(one) for one in times.values())
+    spans = (Span(process, min(seconds), max(seconds)) for (process, _), seconds in times.items())
+    return sorted(spans, key=lambda one: one.began)
+
+
+def _turnarounds(spans: Sequence[Span]) -> list[float]:
+    """Return the seconds from each end to the beginning it made room for: in its process, else the next anywhere."""
+    kept = len({one.process for one in spans}) < len(spans)
+    if kept:
+        pairs = [
+            pair
+            for process in {one.process for one in spans}
+            for pair in itertools.pairwise(one for one in spans if one.process == process)
+        ]
+    else:
+        pairs = list(zip(sorted(spans, key=lambda one: one.ended), spans[CPUS:], strict=False))
+    return [after.began - before.ended for before, after in pairs]
 
 
 def _rows(timings: Mapping[str, Sequence[Timing]]) -> Iterator[tuple[str, ...]]:

@@ -8,6 +8,7 @@ rest, and the best checkpoint tested at the end.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import warnings
@@ -129,6 +130,7 @@ def sweep(
 
 def main() -> None:
     """Run as a script: `plain_tune DATA.npz SETTINGS RESULT.json`, the settings as JSON."""
+    os.environ["RAY_ADDRESS"] = "local"  # else it joins whatever cluster this machine happens to run
     data, settings, result = sys.argv[1:]
     with tempfile.TemporaryDirectory() as storage:
         metrics = sweep(dict(np.load(data)), **json.loads(settings), storage=Path(storage))

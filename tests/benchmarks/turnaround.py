@@ -20,7 +20,7 @@ from rich.console import Console
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from raytrain.config.space import SpaceConfig
-from raytrain.tuning import sweep
+from raytrain.tuning import search, sweep
 from raytrain.tuning.records import TrialRecord
 from raytrain.tuning.trial import Trial
 from tests.benchmarks.cluster import CPUS, local_cluster
@@ -43,12 +43,13 @@ class TimedTrial(Trial):
         register_optimizer_step_pre_hook(self._note_step)
         super().setup(config, space, stores, folder)
 
-    def _begin(self) -> None:
+    def _begin(self) -> dict[str, Any] | None:
         if self._ahead is None:
-            return
+            return None
         self._times = {"train/process": float(os.getpid()), "train/began": time.time()}
-        super()._begin()
+        failed = super()._begin()
         self._times["train/ready"] = time.time()
+        return failed
 
     def step(self) -> dict[str, Any]:
         """Train an epoch."""
@@ -151,7 +152,7 @@ def _sweep(trials: int, at_once: int, *, reuse: bool) -> list[Times]:
 
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ))
-        stack.enter_context(patch.object(sweep, "Trial", TimedTrial))
+        stack.enter_context(patch.object(search, "Trial", TimedTrial))
         stack.enter_context(patch.object(tune, "TuneConfig", tune_config))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         result = sweep.run_sweep(_space(trials, at_once), runs_dir=Path(folder), console=Console(file=io.StringIO()))

@@ -59,7 +59,9 @@ def driven_and_killed(location: StudyLocation, *, lines: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("storage", ["journal", "sqlite", "postgresql"])
-def test_no_trial_is_half_there_after_kills(storage: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_guarantee_12_no_trial_is_half_there_after_kills(
+    storage: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     where = request.getfixturevalue("database") if storage == "postgresql" else storage
     location = locate(where, tmp_path, "quick")
     told = 0

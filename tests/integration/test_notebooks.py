@@ -32,7 +32,7 @@ TINY = {
 FIGURE = "application/vnd.plotly.v1+json"
 SMALL = {
     "quick_start": f"DATA, SETTINGS = {DATA}, {TINY}",
-    "tuning_on_cwru": f"DATA, SETTINGS = {DATA}, {TINY}",
+    "tuning_on_cwru": f"DATA, SETTINGS = {DATA}, {TINY | {'confirm': {'top': 1, 'seeds': 2}}}",
     "comparing_paradigms": f"""
 DATA, PARADIGMS, SEEDS, EPOCHS = {DATA}, ["standard", "pinn"], [0, 1], 1
 SETTINGS = {{"resources.cpus_per_worker": 2, "baselines.names": ["envelope_lines"]}}
@@ -106,6 +106,7 @@ def quick_start(cells: Mapping[str, str], folder: Path) -> None:
 
 def tuning_on_cwru(cells: Mapping[str, str], folder: Path) -> None:
     assert "validation and test: recordings drawn" in cells["split.notes"]
+    assert "Trained again with 2 seeds" in cells["print_confirmation"]
     for name in ("recordings", "confusion", "history"):
         assert re.match(r"figure of [1-9]", cells[f"study.{name}()"])
     (report,) = folder.glob("runs/wdcnn-*/report.html")

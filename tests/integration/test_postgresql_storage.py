@@ -139,7 +139,7 @@ def told(driver: subprocess.Popen[str]) -> None:
     driver.stdin.write("go\n")
 
 
-def test_drivers_that_begin_at_once_share_one_server(database: str) -> None:
+def test_guarantee_11_drivers_that_begin_at_once_share_one_server(database: str) -> None:
     """Each makes the tables, if it is first, and a study of its own in the same empty database."""
     locations = [StudyLocation(database, name) for name in ("first", "second", "third")]
     with ExitStack() as alive:

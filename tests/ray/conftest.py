@@ -13,6 +13,7 @@ from rich.console import Console
 
 from raytrain.config.space import SpaceConfig
 from raytrain.distributed.cluster import connect
+from raytrain.tuning.continuation import Continuation, begun_space
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.sweep import load_space, run_sweep
 
@@ -55,6 +56,19 @@ def sweep(cluster: None, tmp_path: Path) -> Callable[..., SweepResult]:
 
     def run(space: SpaceConfig, name: str = "run") -> SweepResult:
         result = run_sweep(space, runs_dir=tmp_path, name=name, console=Console(quiet=True))
+        wait_until_free()
+        return result
+
+    return run
+
+
+@pytest.fixture
+def resume(cluster: None) -> Callable[..., SweepResult]:
+    """Go on with the sweep in a folder, as it began by default, and show that everything it held is free again."""
+
+    def run(directory: Path, space: SpaceConfig | None = None, *, extend: int = 0, force: bool = False) -> SweepResult:
+        how = Continuation(directory, extend=extend, force=force)
+        result = run_sweep(space or begun_space(directory), resume=how, console=Console(quiet=True))
         wait_until_free()
         return result
 

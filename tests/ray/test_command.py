@@ -50,7 +50,9 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"HOME": str(folder)}
+    """Return the environment without what a cluster of this process sets: where it is, and that it wants tokens."""
+    own = {"RAY_ADDRESS", "RAY_AUTH_MODE"}
+    return {name: value for name, value in os.environ.items() if name not in own} | {"HOME": str(folder)}
 
 
 def _space(folder: Path, *, trials: int = 100_000) -> Path:

@@ -129,7 +129,7 @@ def told_or_over(directory: Path, due: int, driver: int) -> bool:
     return len(epochs_told(directory)) >= due or gone(driver)
 
 
-def test_drivers_are_killed(cluster: None, drivers: Drivers, tmp_path: Path) -> None:
+def test_guarantee_04_drivers_are_killed(cluster: None, drivers: Drivers, tmp_path: Path) -> None:
     chance, kills, sweeps = random.Random(5), 0, 0
     address = ray.get_runtime_context().gcs_address
     while kills < DRIVER_KILLS:
@@ -151,7 +151,7 @@ def test_drivers_are_killed(cluster: None, drivers: Drivers, tmp_path: Path) -> 
     assert sweeps >= 1
 
 
-def test_processes_of_trials_are_killed(cluster: None, tmp_path: Path) -> None:
+def test_guarantee_04_processes_of_trials_are_killed(cluster: None, tmp_path: Path) -> None:
     chance, directory = random.Random(6), tmp_path / "sweep"
     killed: list[int] = []
     over = threading.Event()
@@ -178,7 +178,7 @@ def test_processes_of_trials_are_killed(cluster: None, tmp_path: Path) -> None:
     check_nothing_is_lost(result)
 
 
-def test_machines_are_killed(drivers: Drivers, tmp_path: Path) -> None:
+def test_guarantee_04_machines_are_killed(drivers: Drivers, tmp_path: Path) -> None:
     process = drivers.start(directory=str(tmp_path), machine_kills=MACHINE_KILLS)
     wait_until(partial(gone, process), timeout_s=280)
     sweeps = list(tmp_path.glob("sweep*"))

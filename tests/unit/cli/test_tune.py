@@ -12,6 +12,7 @@ from raytrain.cli.main import main
 from raytrain.config.space import SpaceConfig
 from raytrain.errors import RunError
 from raytrain.tuning import report, sweep
+from raytrain.tuning.continuation import Continuation
 
 SPACE = """
 name: small
@@ -41,7 +42,10 @@ class Tune:
         return self.result
 
     def __call__(self, *arguments: str, space: str | None = None) -> int | str | None:
-        self._monkeypatch.setattr(sys, "argv", ["raytrain", "tune", space or str(self.path), *arguments])
+        return self.without_a_space(space or str(self.path), *arguments)
+
+    def without_a_space(self, *arguments: str) -> int | str | None:
+        self._monkeypatch.setattr(sys, "argv", ["raytrain", "tune", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
         return ended.value.code
@@ -116,6 +120,55 @@ def test_options_of_the_run(tune: Tune, tmp_path: Path) -> None:
     assert tune.options["address"] == "10.0.0.1:6379"
     assert tune.options["name"] == "mine"
     assert tune.options["runs_dir"] == tmp_path / "there"
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """The folder of a sweep that began, of another name than the space of these tests."""
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    (folder / "space.yaml").write_text(SPACE.replace("small", "earlier"), encoding="utf-8")
+    (folder / "manifest.json").write_text("{}", encoding="utf-8")
+    return folder
+
+
+def test_guarantee_05_an_earlier_sweep_goes_on(tune: Tune, begun: Path) -> None:
+    assert tune("--resume", str(begun), "--extend", "4", "--force", "--storage", "sqlite") == 0
+    assert tune.options["resume"] == Continuation(begun, extend=4, force=True)
+    assert tune.options["storage"] == "sqlite"
+    assert tune.space.name == "small", "the space that is given is what is wanted now"
+    assert tune.without_a_space("--resume", str(begun)) == 0
+    assert (tune.space.name, tune.options["resume"]) == ("earlier", Continuation(begun))
+
+
+def test_earlier_sweeps_to_learn_from(tune: Tune) -> None:
+    assert tune("--warm-start-from", "a", "--warm-start-from", "b/c") == 0
+    assert tune.options["warm_start"] == [Path("a"), Path("b/c")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--extend", "3"], "--extend and --force go with --resume, which names the sweep to go on with"),
+        (["--force"], "--extend and --force go with --resume"),
+        (
+            ["--resume", "BEGUN", "--trials", "3"],
+            "--trials: a resumed sweep keeps its trials; add to them with --extend",
+        ),
+        (["--resume", "BEGUN", "--name", "mine"], "--name mine: a resumed sweep keeps its name"),
+    ],
+)
+def test_what_an_earlier_sweep_cannot_be_asked(
+    arguments: list[str], message: str, tune: Tune, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(*(str(begun) if one == "BEGUN" else one for one in arguments)) == 2
+    assert message in capsys.readouterr().err
+    assert tune.asked == []
+
+
+def test_neither_a_space_nor_a_sweep(tune: Tune, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tune.without_a_space() == 2
+    assert "give the search space of a new sweep, or --resume with the folder" in capsys.readouterr().err
 
 
 def test_another_source_drops_the_split_of_the_file(tune: Tune) -> None:

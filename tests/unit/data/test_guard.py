@@ -189,7 +189,9 @@ def painted(split: Split, recordings: list[Recording]) -> dict[str, NDArray[np.i
 
 
 @given(bench(), configs)
-def test_every_split_made_is_disjoint_sample_by_sample(recordings: list[Recording], config: SplitConfig) -> None:
+def test_guarantee_20_every_split_made_is_disjoint_sample_by_sample(
+    recordings: list[Recording], config: SplitConfig
+) -> None:
     try:
         split = make_split(recordings, config, target="fault_type")
     except (DataError, ConfigError):
@@ -211,7 +213,7 @@ def test_every_split_made_is_disjoint_sample_by_sample(recordings: list[Recordin
 
 
 @given(bench(), configs, st.data())
-def test_a_stolen_stretch_is_always_found(
+def test_guarantee_20_a_stolen_stretch_is_always_found(
     recordings: list[Recording], config: SplitConfig, data: st.DataObject
 ) -> None:
     try:

@@ -35,7 +35,7 @@ def cluster(cpus: float, gpus: float = 0.0) -> Cluster:
         (cluster(4, 0), {"CPU": 1, "GPU": 0}, 1, 4),
     ],
 )
-def test_as_many_trials_run_at_once_as_fit(
+def test_guarantee_02_as_many_trials_run_at_once_as_fit(
     have: Cluster, bundle: dict[str, float], workers: int, concurrent: int
 ) -> None:
     assert have.concurrent(bundle, workers) == concurrent
@@ -55,7 +55,7 @@ def test_as_many_trials_run_at_once_as_fit(
         (cluster(8), {"CPU": 1, "TPU": 1}, 1, "one trial asks for 1 CPUs and 1 TPUs (1 workers), "),
     ],
 )
-def test_a_trial_that_never_fits_is_refused(
+def test_guarantee_02_a_trial_that_never_fits_is_refused(
     have: Cluster, bundle: dict[str, float], workers: int, message: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:

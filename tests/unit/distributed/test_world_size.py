@@ -249,7 +249,7 @@ def assert_close(found: dict[str, Tensor], expected: dict[str, Tensor], toleranc
 
 @pytest.mark.parametrize("world_size", WORLDS[1:])
 @pytest.mark.parametrize(("name", "tolerance"), [*((name, 1e-12) for name in RUNS), ("float32", 2e-6)])
-def test_workers_come_to_what_one_process_does(
+def test_guarantee_13_workers_come_to_what_one_process_does(
     results: dict[int, list[dict[str, Any]]], name: str, tolerance: float, world_size: int
 ) -> None:
     alone = results[1][0][name]

@@ -60,7 +60,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_one_flipped_bit_anywhere_is_damage(whole: Path, data: st.DataObject) -> None:
+def test_guarantee_18_one_flipped_bit_anywhere_is_damage(whole: Path, data: st.DataObject) -> None:
     content = bytearray(whole.read_bytes())
     position = data.draw(st.integers(0, len(content) - 1))
     content[position] ^= 1 << data.draw(st.integers(0, 7))
@@ -71,7 +71,7 @@ def test_one_flipped_bit_anywhere_is_damage(whole: Path, data: st.DataObject) ->
 
 
 @pytest.mark.parametrize("kept", [0, 1, 31, 32, 33, 0.5, -32, -1])
-def test_a_file_cut_short_is_damage(whole: Path, kept: float) -> None:
+def test_guarantee_18_a_file_cut_short_is_damage(whole: Path, kept: float) -> None:
     content = whole.read_bytes()
     damaged = whole.with_name("short.pt")
     damaged.write_bytes(content[: int(kept * len(content)) if kept == 0.5 else int(kept)])
@@ -148,7 +148,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_no_partial(
 
 
 @pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_crash_at_any_later_moment_leaves_the_old_file(
+def test_guarantee_18_a_crash_at_any_later_moment_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     path = tmp_path / "last.pt"
@@ -165,7 +165,9 @@ def test_a_crash_at_any_later_moment_leaves_the_old_file(
     assert read_checkpoint(path) == {"step": 1}
 
 
-def test_content_is_on_the_disk_before_it_takes_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guarantee_18_content_is_on_the_disk_before_it_takes_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, content = tmp_path / "file", b"x" * 1000
     moments: list[tuple[str, bool]] = []
 
@@ -191,7 +193,7 @@ def run(tmp_path: Path) -> Path:
     ("broken", "used", "epoch"),
     [([], "last.pt", 3), (["last.pt"], "last-1.pt", 2), (["last.pt", "last-1.pt"], "best.pt", 1)],
 )
-def test_the_newest_whole_checkpoint_is_used_and_damaged_ones_are_named(
+def test_guarantee_18_the_newest_whole_checkpoint_is_used_and_damaged_ones_are_named(
     run: Path, broken: list[str], used: str, epoch: int
 ) -> None:
     for name in broken:

@@ -25,7 +25,7 @@ def written(folder: Path) -> dict[str, Any]:
     return content
 
 
-def test_it_holds_what_is_needed_to_make_the_run_again(tmp_path: Path) -> None:
+def test_guarantee_21_it_holds_what_is_needed_to_make_the_run_again(tmp_path: Path) -> None:
     content = written(tmp_path)
     assert content["command"] == "raytrain train x.yaml"
     assert content["data"] == DATA
@@ -39,7 +39,7 @@ def test_it_holds_what_is_needed_to_make_the_run_again(tmp_path: Path) -> None:
     assert timedelta(0) <= age < timedelta(minutes=1)
 
 
-def test_each_time_a_run_goes_on_is_added(tmp_path: Path) -> None:
+def test_guarantee_21_each_time_a_run_goes_on_is_added(tmp_path: Path) -> None:
     began = written(tmp_path)
     for epoch in (2, 5):
         record_resume(

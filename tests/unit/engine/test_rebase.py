@@ -117,7 +117,7 @@ def test_the_same_settings_change_nothing(make: Callable[..., Training], optimiz
 
 @pytest.mark.parametrize("epochs", [1, 2, 4])
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_twice_the_learning_rate_is_exactly_twice_every_later_one(
+def test_guarantee_03_twice_the_learning_rate_is_exactly_twice_every_later_one(
     make: Callable[..., Training], schedule: str, epochs: int
 ) -> None:
     snapshot = trained(make("adamw", schedule), epochs=epochs)

@@ -82,3 +82,9 @@ def test_a_folder_is_held_by_one_until_it_lets_go(tmp_path: Path) -> None:
     with claimed(tmp_path):
         pass
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - no file tells of it, which a kill would leave behind
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path: Path) -> None:
+    made = [create_run_directory(tmp_path, name=None, default="wdcnn") for _ in range(20)]
+    assert len(set(made)) == 20
+    assert all(path.name.startswith("wdcnn-") for path in made)

@@ -8,7 +8,7 @@ import pytest
 from raytrain.config.schema import TrainConfig
 from raytrain.config.space import SpaceConfig
 from raytrain.errors import ConfigError
-from raytrain.tuning import api
+from raytrain.tuning import api, continuation
 
 SPACE: dict[str, Any] = {
     "name": "trying",
@@ -55,6 +55,49 @@ def test_tune_overrides_and_passes_on(sweeps: list[tuple[SpaceConfig, dict[str, 
     assert (options["runs_dir"], options["name"], options["address"]) == (tmp_path, "me", "h:1")
     assert (options["resume"], options["warm_start"], options["storage"]) == (None, [], None)
     assert "search" not in SPACE
+
+
+@pytest.fixture
+def begun(tmp_path: Path) -> Path:
+    """The folder of a sweep that began."""
+    continuation.save_space(tmp_path, SpaceConfig.model_validate(SPACE))
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    return tmp_path
+
+
+def test_tune_goes_on_with_a_sweep(sweeps: list[tuple[SpaceConfig, dict[str, Any]]], begun: Path) -> None:
+    api.tune(resume=begun)
+    api.tune(resume=str(begun), overrides={"search.retries": 7})
+    api.tune(SPACE, resume=api.Continuation(begun, extend=3, force=True), warm_start=["a", begun], storage="sqlite")
+    (plain, first), (retried, _), (_, last) = sweeps
+    assert (plain, plain.search.retries, retried.search.retries) == (SpaceConfig.model_validate(SPACE), 2, 7)
+    assert first["resume"] == api.Continuation(begun)
+    assert last["resume"] == api.Continuation(begun, extend=3, force=True)
+    assert (last["warm_start"], last["storage"]) == ([Path("a"), begun], "sqlite")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"name": "mine"}, "--name mine: a resumed sweep keeps its name and folder"),
+        ({"overrides": {"search.trials": 9}}, "--trials: a resumed sweep keeps its trials; add to them with --extend"),
+        ({"overrides": {"search.trialz": 9}}, "search.trialz: unknown field; did you mean 'trials'"),
+    ],
+)
+def test_tune_refuses_what_no_resumed_sweep_can_be_asked(
+    asked: dict[str, Any], message: str, sweeps: list[tuple[SpaceConfig, dict[str, Any]]], begun: Path
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        api.tune(resume=begun, **asked)
+    assert message in str(refused.value)
+    assert sweeps == []
+
+
+def test_tune_needs_a_space_or_a_sweep(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="give the search space of a new sweep, or --resume"):
+        api.tune()
+    with pytest.raises(ConfigError, match="no sweep began there"):
+        api.tune(resume=tmp_path)
 
 
 def test_tune_refuses_a_broken_space_before_anything_runs(

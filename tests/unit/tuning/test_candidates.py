@@ -10,7 +10,7 @@ def fold(score: float) -> list[FoldScore]:
     return [FoldScore({"score": score}, {}, 0.0, 0.0)]
 
 
-def test_guarantee_9_equal_candidates_are_judged_once() -> None:
+def test_guarantee_09_equal_candidates_are_judged_once() -> None:
     candidates = FixedCandidates([{"a": 1}, {"a": 2}, {"a": 1}])
     assert candidates.limit == 2
     proposed = [candidates.propose(), candidates.propose()]

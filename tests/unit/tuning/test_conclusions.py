@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from raytrain.tuning.conclusions import best_baseline, count_by_status, failures_by_reason, honest_verdict
+from raytrain.tuning.conclusions import best_baseline, count_by_status, failures_by_reason, honest_verdict, infeasible
 from raytrain.tuning.results import SweepResult
 
 
@@ -44,3 +44,16 @@ def test_nothing_is_beaten_without_a_winner_or_a_rival(sweep_result: SweepResult
     assert (won, sentence.startswith("No classical baseline was run")) == (False, True)
     won, sentence = honest_verdict(dataclasses.replace(sweep_result, best=None))
     assert (won, sentence.startswith("No trial completed an epoch")) == (False, True)
+
+
+def test_without_a_feasible_trial_the_nearest_is_told(sweep_result: SweepResult) -> None:
+    first, second, *rest = sweep_result.trials
+    first.violations = {"model/parameters": 4070.0, "val/loss": -0.5}
+    second.violations = {"model/parameters": 12.5, "val/loss": 0.25}
+    rest[0].violations = {"model/parameters": 1.0}
+    result = dataclasses.replace(sweep_result, best=None)
+    assert infeasible(result.trials) == [second, first], "a trial without a value is not among them"
+    won, sentence = honest_verdict(result)
+    assert not won
+    assert sentence.startswith("No trial keeps to search.constraints, so there is no best model; trial 2 comes nearest")
+    assert "breaks model/parameters by 12.5, val/loss by 0.25. Loosen a bound" in sentence

@@ -1,89 +1,57 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import dataclasses
 
 import pytest
 
-from raytrain.tuning import sections
+from raytrain.tuning.comparing import confirmation_of
+from raytrain.tuning.confirmation import ConfirmingRun
 from raytrain.tuning.confirmation_figure import confirmation
-
-METRIC, TEST = "val/macro_f1", "test/macro_f1"
-
-
-@dataclass(frozen=True)
-class Interval:
-    mean: float
-    low: float
-    high: float
+from raytrain.tuning.results import SweepResult
 
 
-@dataclass(frozen=True)
-class Run:
-    seed: int
-    validation: Mapping[str, float]
-    test: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    name: str
-    trial: int
-    tuned: float
-    runs: tuple[Run, ...]
-    validation: Interval
-    test: Interval
-    optimism: float = 0.01
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    metric: str
-    seeds: tuple[int, ...]
-    candidates: tuple[Candidate, ...]
-    best: int | None
-    notes: tuple[str, ...] = ()
+def run(seed: int, value: float, *, reason: str = "") -> ConfirmingRun:
+    if reason:
+        return ConfirmingRun(seed, 0, {}, {}, reason=reason)
+    return ConfirmingRun(seed, 2, {"val/macro_f1": value}, {"test/macro_f1": value - 0.1})
 
 
 @pytest.fixture
-def found() -> Confirmation:
-    """Two trials, of which the second is confirmed and the first failed once, and a classical model."""
-    interval, test = Interval(0.8, 0.75, 0.85), Interval(0.7, 0.6, 0.8)
-    runs = tuple(Run(seed, {METRIC: 0.8 + seed / 100}, {TEST: 0.7 + seed / 100}) for seed in (1, 2))
-    broken = (*runs[:1], Run(2, {}, {}))
-    return Confirmation(
-        METRIC,
-        (1, 2),
-        (
-            Candidate("trial 3", 3, 0.9, broken, interval, test),
-            Candidate("trial 1", 1, 0.85, runs, interval, test),
-            Candidate("<forest>", 0, 0.8, runs, interval, test),
-        ),
-        best=1,
+def confirmed(sweep_result: SweepResult) -> SweepResult:
+    """Two trials, of which the first is confirmed and the other failed once, and a classical model."""
+    found = confirmation_of(
+        {
+            ("trial 1", 1): [run(1, 0.90), run(2, 0.94)],
+            ("trial 3", 3): [run(1, 0.85), run(2, 0.0, reason="val/loss is nan")],
+            ("<forest>", 0): [run(1, 0.80), run(2, 0.82)],
+        },
+        tuned={"trial 1": 0.97, "trial 3": 0.96, "<forest>": 0.81},
+        metric="val/macro_f1",
+        tried=5,
+        test_recordings=6,
     )
+    return dataclasses.replace(sweep_result, confirmation=found)
 
 
-def test_runs_means_and_intervals_are_those_found(found: Confirmation) -> None:
-    traces = {(trace.xaxis, trace.name): trace for trace in confirmation(found).data}
-    assert traces["x", "trial 1, runs"].x == pytest.approx((0.81, 0.82))
-    assert traces["x2", "trial 1, runs"].x == pytest.approx((0.71, 0.72))
-    assert traces["x", "trial 3, runs"].x == (0.81,)  # the failed one has no score
+def test_runs_means_and_intervals_are_those_found(confirmed: SweepResult) -> None:
+    traces = {(trace.xaxis, trace.name): trace for trace in confirmation(confirmed).data}
+    assert traces["x", "trial 1, runs"].x == (0.90, 0.94)
+    assert traces["x2", "trial 1, runs"].x == pytest.approx((0.80, 0.84))
+    assert traces["x", "trial 3, runs"].x == (0.85,)  # the failed one has no score
+    assert confirmed.confirmation is not None
+    first = next(one for one in confirmed.confirmation.candidates if one.name == "trial 1")
     mean = traces["x2", "trial 1, mean"]
-    assert (mean.x, mean.y) == ((0.7,), ("trial 1",))
-    assert (mean.error_x.array[0], mean.error_x.arrayminus[0]) == pytest.approx((0.1, 0.1))
-    assert traces["x", "in the sweep"].x == (0.9, 0.85, 0.8)
+    assert (mean.x, mean.y) == ((first.test.mean,), ("trial 1",))
+    assert mean.x[0] + mean.error_x.array[0] == pytest.approx(first.test.high)
+    assert mean.x[0] - mean.error_x.arrayminus[0] == pytest.approx(first.test.low)
+    known = dict(zip(traces["x", "in the sweep"].y, traces["x", "in the sweep"].x, strict=True))
+    assert known == {"trial 1": 0.97, "trial 3": 0.96, "&lt;forest&gt;": 0.81}
 
 
-def test_the_confirmed_trial_stands_out(found: Confirmation) -> None:
-    colours = {trace.name: trace.marker.color for trace in confirmation(found).data if trace.name.endswith("mean")}
+def test_the_confirmed_trial_stands_out(confirmed: SweepResult) -> None:
+    colours = {trace.name: trace.marker.color for trace in confirmation(confirmed).data if trace.name.endswith("mean")}
     assert len(set(colours.values())) == 3
-    assert "&lt;forest&gt;, mean" in colours
 
 
-def test_the_page_has_the_numbers_as_a_table(found: Confirmation) -> None:
-    (section,) = sections._confirmation(found)
-    assert "2 seeds that the sweep did not use" in section.explanation
-    assert '<tr class="marked"><td>trial 1</td><td class="number">0.8500</td>' in section.below
-    assert "<td>0.8000 [0.7500, 0.8500]</td><td>0.7000 [0.6000, 0.8000]</td>" in section.below
-    assert "&lt;forest&gt;" in section.below
-    assert list(sections._confirmation(None)) == []
+def test_a_sweep_that_was_not_confirmed_says_so(sweep_result: SweepResult) -> None:
+    assert "was not asked to confirm" in confirmation(sweep_result).layout.annotations[0].text

@@ -116,7 +116,7 @@ def test_failures_that_wait_are_told_with_the_worst_violation_of_each_constraint
     state, values, constraints = told(proposer)[-1]
     assert state is TrialState.COMPLETE
     assert values == [0.0, min(one[1][1] for one in told(proposer)[:-1] if one[1])]
-    assert constraints == {"0": 2.0, "1": 5.0}
+    assert constraints == {"0": 0.2, "1": 5.0}, "as shares of their bounds, so that they can be added up"
 
 
 @pytest.mark.parametrize("algorithm", ["tpe", "nsga2"])

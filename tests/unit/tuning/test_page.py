@@ -87,3 +87,17 @@ def test_a_note_stands_before_everything(sweep_result: SweepResult, tmp_path: Pa
 def test_a_sweep_of_little_is_a_page_too(kept: slice, sweep_result: SweepResult, tmp_path: Path) -> None:
     little = dataclasses.replace(sweep_result, trials=sweep_result.trials[kept], best=None, baselines=())
     assert Outline(written(little, tmp_path / "report.html")).open == []
+
+
+def test_a_metric_that_is_the_same_everywhere_makes_a_whole_page(planned_result: SweepResult, tmp_path: Path) -> None:
+    first, *_ = planned_result.trials
+    row = dict(first.curve[0])
+    trials = tuple(
+        dataclasses.replace(
+            first, number=number, curve=[row], best=row, point={**first.point, "optimizer.lr": number / 100}
+        )
+        for number in range(1, 9)
+    )
+    outline = Outline(written(dataclasses.replace(planned_result, trials=trials), tmp_path / "report.html"))
+    assert outline.open == []
+    assert {"figure-history", "figure-slices"} <= set(outline.ids)

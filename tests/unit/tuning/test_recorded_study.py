@@ -9,8 +9,9 @@ import optuna
 import pytest
 
 from raytrain.config.load import validate
-from raytrain.config.space import SpaceConfig
+from raytrain.config.space import LogUniform, SpaceConfig
 from raytrain.errors import ConfigError
+from raytrain.tuning.optuna_points import begin_trial
 from raytrain.tuning.recorded_study import continue_study, create_study, load_study, space_differences
 from raytrain.tuning.storage import close_study, open_storage
 from raytrain.tuning.storage_location import StudyLocation, locate
@@ -134,6 +135,34 @@ def test_a_study_keeps_its_objectives(other: SpaceConfig, location: StudyLocatio
     closing(create_study(make_space(), location))
     with pytest.raises(ConfigError, match=r"search\.objectives: the study 'quick' is of val/macro_f1, and goes on"):
         continue_study(other, location)
+
+
+def test_a_study_keeps_what_a_choice_is_made_from(location: StudyLocation, closing: Remembered) -> None:
+    def space(**one: Any) -> SpaceConfig:  # noqa: ANN401
+        settings = {"name": "trying", "parameters": {"batch_size": one}}
+        return validate(SpaceConfig, settings, where="search space")
+
+    before = space(type="choice", values=[8, 16])
+    study = closing(create_study(before, location))
+    study.tell(begin_trial(study, before, {"batch_size": 8}, {}), 0.5)
+    for other in (space(type="choice", values=[8, 32]), space(type="int", low=8, high=16)):
+        with pytest.raises(
+            ConfigError, match=r"parameters\.batch_size: the study 'quick' holds trials with other values"
+        ):
+            continue_study(other, location)
+    closing(continue_study(space(type="grid", values=[8, 16]), location))
+
+
+def test_a_range_may_change(location: StudyLocation, closing: Remembered) -> None:
+    before = make_space()
+    study = closing(create_study(before, location))
+    study.tell(begin_trial(study, before, {"optimizer.lr": 0.5}, {}), 0.5)
+    lower = before.model_copy(
+        update={"parameters": {"optimizer.lr": LogUniform(type="loguniform", low=1e-5, high=0.1)}}
+    )
+    again = closing(continue_study(lower, location))
+    begin_trial(again, lower, {"optimizer.lr": 2e-5}, {})
+    assert [trial.params["optimizer.lr"] for trial in again.trials] == [0.5, 2e-5]
 
 
 def test_differences_name_each_setting(location: StudyLocation, closing: Remembered) -> None:

@@ -165,6 +165,7 @@ def test_a_trial_without_a_number_failed(value: float, finished: bool, story: St
     [
         ("Failure # 1\n  Traceback\n    of many lines\nValueError: odd kernel\n\n", "ValueError: odd kernel"),
         ("Failure # 1\nraytrain.errors.ConfigError: windows are short\n", "ConfigError: windows are short"),
+        ("The actor is dead. End of file. Some common causes include: (1) many\n", "The actor is dead. End of file."),
         (" \n\n", "unknown error"),
     ],
 )
@@ -283,6 +284,7 @@ def test_another_process_goes_on_from_the_events(
 
     now = 5.0
     second = make_story(make_space())
+    assert second.recorder.records[1].attributes == first.recorder.records[1].attributes
     assert {number: record.status for number, record in second.recorder.records.items()} == {1: "stopped", 2: "running"}
     assert second.recorder.records[1].curve == first.recorder.records[1].curve
     trial = FakeTrial(2, trial_id="another")

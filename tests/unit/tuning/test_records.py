@@ -49,6 +49,13 @@ def test_trials_are_told_as_they_went(tmp_path: Path) -> None:
     assert math.isnan(second.curve[0][METRIC])
 
 
+def test_what_is_known_of_a_trial_is_told(tmp_path: Path) -> None:
+    known = {"attributes": {"seed": 3, "begun": 2}}
+    told = epoch(1, 1, 0.5) | {"host": "node-7"}
+    (record,) = recorded(written(tmp_path, start(1) | known, told, epoch(1, 2, 0.5)))
+    assert record.attributes == {"seed": 3, "begun": 2, "host": "node-7"}
+
+
 def test_the_best_epoch_of_a_loss_is_the_least(tmp_path: Path) -> None:
     rows = [
         epoch(1, index, 0.9) | {"metrics": {METRIC: 0.9, "val/loss": loss}}

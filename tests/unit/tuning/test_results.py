@@ -36,6 +36,31 @@ def test_what_is_saved_is_loaded(sweep_result: SweepResult) -> None:
     pd.testing.assert_frame_equal(loaded.curves(), sweep_result.curves())
 
 
+def test_what_is_not_a_number_breaks_a_constraint_after_loading_too(sweep_result: SweepResult) -> None:
+    first, second, *rest = sweep_result.trials
+    first.violations = {"val/loss": math.inf, "val/accuracy": -0.5}
+    first.objectives = {"model/parameters": math.nan}
+    first.best = {**(first.best or {}), "val/loss": math.nan}
+    second.violations = {"val/loss": -0.5, "val/accuracy": -0.5}
+    dataclasses.replace(sweep_result, trials=(first, second, *rest)).save()
+    one, other, *_ = load_result(sweep_result.directory).trials
+    assert (one.violations, one.feasible) == (first.violations, False)
+    assert other.feasible
+    assert one.best is not None
+    assert math.isnan(one.best["val/loss"])
+    assert math.isnan(one.objectives["model/parameters"])
+
+
+def test_a_result_without_objectives_is_loaded(sweep_result: SweepResult) -> None:
+    sweep_result.save()
+    path = sweep_result.directory / RESULT_FILE
+    content = json.loads(path.read_text("utf-8"))
+    for one in content["trials"]:
+        del one["objectives"], one["violations"], one["attributes"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert all(trial.feasible for trial in load_result(sweep_result.directory).trials)
+
+
 def test_a_result_that_keeps_no_recordings_is_loaded(sweep_result: SweepResult) -> None:
     sweep_result.save()
     path = sweep_result.directory / RESULT_FILE

@@ -68,7 +68,7 @@ def test_a_seed_repeats_the_search() -> None:
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
-def test_guarantee_5_a_stored_study_goes_on(tmp_path: Path, kind: str) -> None:
+def test_guarantee_05_a_stored_study_goes_on(tmp_path: Path, kind: str) -> None:
     storage = tmp_path / "study.journal" if kind == "journal" else f"sqlite:///{tmp_path}/study.db"
     before = search(open_study(storage, name="mine", signature=SIGNATURE), trials=6).gathered([])
     study = open_study(storage, name="mine", signature=SIGNATURE)
@@ -77,7 +77,7 @@ def test_guarantee_5_a_stored_study_goes_on(tmp_path: Path, kind: str) -> None:
     assert len({point["x"] for point, _ in after}) == len(after) == len(study.trials) == 10
 
 
-def test_guarantee_9_a_point_is_judged_once_and_a_finite_space_ends() -> None:
+def test_guarantee_09_a_point_is_judged_once_and_a_finite_space_ends() -> None:
     space = {"x": [0.0, 1.0, 2.0], "kind": ["a", "b"]}
     study = memory()
     assert len(search(study, trials=4, space=space).gathered([])) == 4
@@ -98,7 +98,7 @@ def test_guarantee_12_what_a_crash_left_running_is_failed(tmp_path: Path) -> Non
     assert len(search(again, trials=3).gathered([])) == 3
 
 
-def test_guarantee_6_what_was_not_judged_has_a_reason() -> None:
+def test_guarantee_06_what_was_not_judged_has_a_reason() -> None:
     study = memory()
     candidates = StudyCandidates(labelled_space(SPACE), study, objective="score", trials=2, seed=0)
     one, two = candidates.propose(), candidates.propose()

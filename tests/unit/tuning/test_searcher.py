@@ -14,8 +14,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from raytrain.config.load import validate
 from raytrain.config.space import SpaceConfig
+from raytrain.tuning.proposers import Outcome
 from raytrain.tuning.recorded_study import create_study, load_study
-from raytrain.tuning.searcher import StudySearcher
+from raytrain.tuning.searcher import StudySearcher, outcome_of
 from raytrain.tuning.space import Point, grid_points, is_active
 from raytrain.tuning.storage_location import StudyLocation
 
@@ -120,7 +121,7 @@ def test_a_finished_trial_is_complete_with_its_best_value(
     assert "failure" not in trial.user_attrs
 
 
-def test_a_stopped_trial_is_pruned_with_its_learning_curve(sweep: Sweep) -> None:
+def test_guarantee_07_a_stopped_trial_is_pruned_with_its_learning_curve(sweep: Sweep) -> None:
     trial_id, _ = sweep.start()
     sweep.run(trial_id, [0.5, 0.7, 0.6], finished=False)
     trial = sweep.of(trial_id)
@@ -167,7 +168,7 @@ def test_a_trial_whose_process_died_is_begun_again(make_sweep: Callable[[SpaceCo
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_trial_without_a_number_fails_with_the_reason(value: float, sweep: Sweep) -> None:
+def test_guarantee_06_a_trial_without_a_number_fails_with_the_reason(value: float, sweep: Sweep) -> None:
     trial_id, _ = sweep.start()
     sweep.run(trial_id, [value, value], finished=True)
     trial = sweep.of(trial_id)
@@ -176,7 +177,7 @@ def test_a_trial_without_a_number_fails_with_the_reason(value: float, sweep: Swe
     assert trial.intermediate_values == {}
 
 
-def test_a_missing_metric_fails_the_trial(sweep: Sweep) -> None:
+def test_guarantee_06_a_missing_metric_fails_the_trial(sweep: Sweep) -> None:
     trial_id, _ = sweep.start()
     sweep.searcher.on_trial_complete(trial_id, result={"epoch": 1, "finished": True})
     assert sweep.of(trial_id).user_attrs["failure"] == "val/macro_f1 was never a finite number"
@@ -197,7 +198,7 @@ def test_a_number_after_nan_counts(sweep: Sweep) -> None:
     assert sweep.of(trial_id).intermediate_values == {2: 0.4}
 
 
-def test_close_leaves_no_trial_running(sweep: Sweep) -> None:
+def test_guarantee_12_close_leaves_no_trial_running(sweep: Sweep) -> None:
     (ended, _), (going, _), (begun, _) = sweep.start(), sweep.start(), sweep.start()
     sweep.run(ended, [0.5], finished=True)
     sweep.searcher.on_trial_result(going, sweep.result(1, 0.8))
@@ -227,7 +228,7 @@ def drained(sweep: Sweep, most: int) -> Iterator[Point]:
         sweep.run(f"id_{number}", [float(favourite)], finished=True)
 
 
-def test_grid_runs_every_point_once_and_says_finished(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+def test_guarantee_10_grid_runs_every_point_once_and_says_finished(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
     space = make_space(FINITE, algorithm="grid", trials=100)
     sweep = make_sweep(space)
     assert list(drained(sweep, 100)) == list(grid_points(space))
@@ -236,7 +237,7 @@ def test_grid_runs_every_point_once_and_says_finished(make_sweep: Callable[[Spac
 
 
 @pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
-def test_no_point_runs_twice_and_a_finite_space_is_finished(
+def test_guarantee_09_no_point_runs_twice_and_a_finite_space_is_finished(
     algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
 ) -> None:
     space = make_space(FINITE, algorithm=algorithm, trials=20)
@@ -351,7 +352,7 @@ def test_a_trial_tells_where_its_files_are(sweep: Sweep) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["random", "tpe", "hyperopt"])
-def test_another_process_goes_on_where_the_study_stands(
+def test_guarantee_04_another_process_goes_on_where_the_study_stands(
     algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
 ) -> None:
     sweep = make_sweep(make_space(CONTINUOUS, algorithm=algorithm, trials=9))
@@ -385,7 +386,7 @@ def test_epochs_nobody_heard_of_are_told_once(sweep: Sweep) -> None:
     assert sweep.of(trial_id).value == 0.9
 
 
-def test_a_grid_goes_on_with_the_points_that_are_left(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+def test_guarantee_10_a_grid_goes_on_with_the_points_that_are_left(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
     sweep = make_sweep(make_space(FINITE, algorithm="grid", trials=100))
     for _ in range(3):
         trial_id, _ = sweep.start()
@@ -430,3 +431,71 @@ def test_an_interruption_keeps_what_earlier_sessions_reached(sweep: Sweep) -> No
     sweep.searcher.close()
     assert [trial.state.name for trial in sweep.study.trials] == ["PRUNED", "PRUNED", "FAIL"]
     assert [sweep.of(trial_id).user_attrs.get("best") for trial_id in (going, waiting, begun)] == [[0.8], [0.6], None]
+
+
+DEPTH: dict[str, Any] = {"model.depth": {"type": "int", "low": 2, "high": 4}}
+
+
+@pytest.mark.parametrize("algorithm", ["grid", "random", "quasi_random", "tpe", "gp", "cmaes", "hyperopt"])
+def test_a_space_that_was_changed_by_force_is_searched_to_its_end(
+    algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    sweep = make_sweep(make_space(DEPTH, algorithm=algorithm, trials=3))
+    for _ in range(2):
+        trial_id, _ = sweep.start()
+        sweep.run(trial_id, [0.5], finished=True)
+    _, cut = sweep.start()
+    sweep.reopen()
+    shifted = {"model.depth": {"type": "int", "low": 4, "high": 6}}
+    sweep.space = make_space(shifted, algorithm=algorithm, trials=9)
+    sweep.searcher = sweep._searcher()
+    again, point = sweep.start()
+    assert point == cut, "what was begun goes on, though the space has it no more"
+    sweep.run(again, [0.5], finished=True)
+    new = []
+    for number in range(9):
+        suggested = sweep.searcher.suggest(f"more{number}")
+        if suggested == "FINISHED":
+            break
+        assert isinstance(suggested, dict)
+        new.append(suggested["point"]["model.depth"])
+        sweep.run(f"more{number}", [0.5], finished=True)
+    assert sorted(new) == [5, 6], "4 was tried before"
+
+
+def test_violations_of_other_constraints_are_no_experience(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    sweep = make_sweep(make_space(CONTINUOUS, algorithm="tpe"))
+    trial_id, _ = sweep.start()
+    sweep._numbers[trial_id] = 0
+    sweep.searcher._trials[trial_id].set_user_attr("violations", [1.0, 2.0])
+    sweep.run(trial_id, [0.5], finished=True)
+    assert outcome_of(sweep.of(trial_id), sweep.space) == Outcome((0.5,))
+    sweep.reopen()
+    sweep.start()
+
+
+def test_a_constant_metric_is_recorded_like_any_other(make_sweep: Callable[[SpaceConfig], Sweep]) -> None:
+    for algorithm in ("tpe", "gp", "cmaes", "hyperopt"):
+        sweep = make_sweep(make_space(CONTINUOUS, algorithm=algorithm, trials=12))
+        for _ in range(12):
+            trial_id, _ = sweep.start()
+            sweep.run(trial_id, [0.25, 0.25], finished=True)
+        assert [trial.state for trial in sweep.study.trials] == [TrialState.COMPLETE] * 12
+        assert sweep.study.best_value == 0.25
+        assert len(seen([trial.user_attrs["point"] for trial in sweep.study.trials])) == 12
+
+
+@pytest.mark.parametrize("algorithm", ["tpe", "gp", "hyperopt"])
+def test_guarantee_05_what_another_sweep_learned_is_where_this_one_begins(
+    algorithm: str, make_sweep: Callable[[SpaceConfig], Sweep]
+) -> None:
+    sweep = make_sweep(make_space({"optimizer.lr": {"type": "uniform", "low": 0, "high": 1}}, algorithm=algorithm))
+    lessons = [({"optimizer.lr": at / 40}, Outcome((-abs(at / 40 - 0.8),))) for at in range(41)]
+    sweep.searcher = StudySearcher(sweep.space, sweep.study, folder=Path("trials"), planned=16, experience=lessons)
+    distances = []
+    for _ in range(6):
+        trial_id, point = sweep.start()
+        distances.append(abs(point["optimizer.lr"] - 0.8))
+        sweep.run(trial_id, [-distances[-1]], finished=True)
+    assert sorted(distances)[3] < 0.1, "by chance it is 0.3"
+    assert len(sweep.study.trials) == 6, "the lessons are no trials of this sweep"

@@ -3,8 +3,9 @@ from __future__ import annotations
 import dataclasses
 import re
 
+from raytrain.tuning.markup import Section
 from raytrain.tuning.results import SweepResult
-from raytrain.tuning.sections import Section, sections_of
+from raytrain.tuning.sections import sections_of
 
 ALWAYS = [
     "summary",
@@ -32,29 +33,6 @@ def test_without_a_winner_and_a_manifest_there_is_less(sweep_result: SweepResult
     sections = by_anchor(dataclasses.replace(sweep_result, best=None))
     assert list(sections) == ALWAYS
     assert "keeps no manifest.json" in sections["manifest"].above
-
-
-def test_recordings_are_listed_the_wrong_ones_first(sweep_result: SweepResult) -> None:
-    section = by_anchor(sweep_result)["recordings"]
-    assert "1 of 6 are voted wrong" in section.explanation
-    names = re.findall(r"<tr[^>]*><td>(\w\d)</td>", section.below)
-    assert names == ["o1", "b1", "b2", "o2", "i1", "i2"]
-    assert '<tr class="wrong"><td>o1</td><td>outer</td><td>ball</td>' in section.below
-
-
-def test_a_run_that_kept_no_recordings_says_so(sweep_result: SweepResult) -> None:
-    assert sweep_result.best is not None
-    sweep_result.best.judgements["test"].recordings.clear()
-    section = by_anchor(sweep_result)["recordings"]
-    assert "kept no results by recording" in section.explanation
-    assert section.below == ""
-
-
-def test_a_leaky_sweep_is_marked_where_it_was_tested(sweep_result: SweepResult) -> None:
-    sections = by_anchor(dataclasses.replace(sweep_result, leaky=True))
-    assert "(LEAKY)" in sections["confusion"].title
-    assert "(LEAKY)" in sections["recordings"].title
-    assert "leaky" in sections["confusion"].explanation
 
 
 def test_cost_tells_what_pruning_saved(planned_result: SweepResult) -> None:

@@ -24,7 +24,7 @@ with sole_writer(locate(sys.argv[1], Path(sys.argv[2]), "quick")):
 
 
 @pytest.mark.parametrize("kind", ["journal", "sqlite"])
-def test_a_second_writer_is_refused_until_the_first_is_done(kind: str, tmp_path: Path) -> None:
+def test_guarantee_11_a_second_writer_is_refused_until_the_first_is_done(kind: str, tmp_path: Path) -> None:
     location = locate(kind, tmp_path, "quick")
     with sole_writer(location):
         with pytest.raises(RunError, match="another sweep writes to the study 'quick' in"), sole_writer(location):
@@ -35,7 +35,7 @@ def test_a_second_writer_is_refused_until_the_first_is_done(kind: str, tmp_path:
         pass
 
 
-def test_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
+def test_guarantee_12_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
     location = locate("journal", tmp_path, "quick")
     command = [sys.executable, "-c", HOLD, "journal", str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:

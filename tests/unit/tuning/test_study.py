@@ -27,7 +27,13 @@ def killed(planned_result: SweepResult) -> Path:
     """The folder of a run that was killed: a manifest, two trials in its events, no result."""
     events = [
         {"event": "start", "trial": "a", "number": 1, "point": {"optimizer.lr": 0.1}},
-        {"event": "epoch", "number": 1, "epoch": 1, "seconds": 2.0, "metrics": {"val/macro_f1": 0.5, "val/loss": None}},
+        {
+            "event": "epoch",
+            "number": 1,
+            "epoch": 1,
+            "seconds": 2.0,
+            "metrics": {"val/macro_f1": 0.5, "val/loss": None, "model/parameters": 300},
+        },
         {"event": "end", "number": 1, "status": "stopped", "reason": "by the scheduler"},
         {"event": "start", "trial": "b", "number": 2, "point": {"optimizer.lr": 0.2}},
     ]
@@ -52,6 +58,7 @@ def test_a_killed_run_is_what_its_events_tell(killed: Path) -> None:
     assert (study.finished, study.best, study.result.interrupted) == (False, None, True)
     assert "still runs or was killed" in study.note
     assert [(one.status, len(one.curve)) for one in study.result.trials] == [("stopped", 1), ("running", 0)]
+    assert [one.objectives for one in study.result.trials] == [{"model/parameters": 300}, {}]
     assert list(study.dataframe()["status"]) == ["stopped", "running"]
     assert list(study.leaderboard()["name"]) == ["trial 1"]
     assert study.result.algorithm == "tpe, scheduler asha"

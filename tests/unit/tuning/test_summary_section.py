@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from raytrain.tuning.comparing import confirmation_of
+from raytrain.tuning.confirmation import ConfirmingRun
 from raytrain.tuning.results import SweepResult
 from raytrain.tuning.summary_section import leaderboard_table, scores_table, summary
 
@@ -56,6 +58,15 @@ def test_a_leaky_sweep_says_so_first_and_wins_nothing(sweep_result: SweepResult)
     assert 'id="verdict" class="lost"' in content
     assert "Interrupted" in content
     assert cells(scores_table(leaky))[2][0] == "test (LEAKY)"
+
+
+def test_a_confirmation_speaks_in_place_of_a_single_run(sweep_result: SweepResult) -> None:
+    runs = [ConfirmingRun(seed, 2, {"val/macro_f1": 0.9}, {"test/macro_f1": 0.8}) for seed in (1, 2)]
+    tuned, key = {"trial 1": 0.9}, ("trial 1", 1)
+    found = confirmation_of({key: runs}, tuned=tuned, metric="val/macro_f1", tried=5, test_recordings=6)
+    content = summary(dataclasses.replace(sweep_result, confirmation=found))
+    assert '<a href="#confirmation">confirmation</a>' in content
+    assert "beats the best classical one" not in content
 
 
 def test_without_a_winner_it_says_why(sweep_result: SweepResult) -> None:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from raytrain.config.load import validate
-from raytrain.config.schema import WindowConfig
-from raytrain.config.space import SpaceConfig
+from raytrain.config.schema import DataConfig, WindowConfig
+from raytrain.config.space import FoldsConfig, SpaceConfig
+from raytrain.data.folds import fold_split
 from raytrain.data.recording import Recording
 from raytrain.data.segments import Split
 from raytrain.data.store import SegmentStore, store_key
+from raytrain.errors import DataError
 from raytrain.tuning import variants
 from raytrain.tuning.space import grid_points, train_config
 from raytrain.tuning.variants import RAW, baseline_windows, prepare_variants, window_configs
@@ -67,7 +71,7 @@ def test_each_variant_is_prepared_once_and_its_longest_window_tried(monkeypatch:
     prepared: list[WindowConfig] = []
     tried: list[tuple[object, str, int]] = []
 
-    def prepare(_: object, __: object, config: WindowConfig, *, target: str) -> Any:  # noqa: ANN401 - stands for a store
+    def prepare(_: object, __: object, config: WindowConfig, *, target: str, folds: Any) -> Any:  # noqa: ANN401 - stands for a store
         prepared.append(config)
         return f"{target} of {store_key(config)}"
 
@@ -112,3 +116,32 @@ def test_equal_durations_count_once() -> None:
     configs = [WindowConfig(length=512, hop=hop, input=kind) for hop in (64, 128) for kind in ("raw", "envelope")]
     stores = stores_at({store_key(config): 12000 for config in configs})
     assert [one.length for one in baseline_windows(configs, stores, limit=3)] == [512]
+
+
+def test_a_window_that_fits_no_block_of_a_fold_is_refused_before_anything_is_trained() -> None:
+    recordings = [folded_recording(f"{fault}{index}", fault) for fault in ("a", "b") for index in range(5)]
+    data = DataConfig.model_validate({"split": {"rule": "by-recording", "block_classes": ["b"], "gap_s": 0.0}})
+    folded = fold_split(recordings, data, FoldsConfig(by="by-recording", most=3))
+    fits, too_long = WindowConfig(length=64), WindowConfig(length=900)
+    for config in (fits, too_long):
+        prepared = partial(prepare_variants, recordings, folded.split, [config], target="label", folds=folded.folds)
+        if config is fits:
+            [store] = prepared().values()
+            assert list(store.folds) == [fold.name for fold in folded.folds]
+        else:
+            with pytest.raises(DataError, match="900 samples"):
+                prepared()
+
+
+def folded_recording(name: str, fault: str) -> Recording:
+    return Recording(
+        signal=np.random.default_rng(list(name.encode())).standard_normal((1, 1000)).astype(np.float32),
+        fs_hz=1000.0,
+        shaft_speed_rpm=1800.0,
+        label=fault,
+        fault_type=fault,
+        recording_id=name,
+        bearing_id=name,
+        dataset="rig",
+        channels=("x",),
+    )

@@ -75,3 +75,12 @@ def test_each_test_recording_stands_at_its_class_and_share(sweep_result: SweepRe
     assert len(set(right.x)) == 5  # side by side
     assert "<b>o1</b><br>true outer, voted ball<br>25% of 20 windows right" in wrong.text[0]
     assert figure.layout.xaxis.ticktext == sweep_result.classes
+
+
+def test_a_recording_that_several_models_judged_stands_there_as_often(sweep_result: SweepResult) -> None:
+    assert sweep_result.best is not None
+    told = sweep_result.best.judgements["test"].recordings
+    told[:] = [told[0], told[0]]
+    (right,) = recordings(sweep_result).data
+    assert right.name == "voted right (2)"
+    assert len(set(right.x)) == 2
