@@ -167,7 +167,7 @@ def test_a_notebook_has_no_outputs(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_guarantee_24_a_notebook_runs_and_a_sweep_is_one_table_in_it(
+def test_a_notebook_runs_and_a_sweep_is_one_table_in_it(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
