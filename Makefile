@@ -4,13 +4,13 @@
 #   make test PIP_ARGS="..."             options for pip. PyTorch's default wheel for Linux brings CUDA along; to save
 #                                        the download, name PyTorch's CPU index here (--extra-index-url ...)
 #   make unit PYTEST_ARGS="-k splits"    options for pytest
-#   make test PYTEST_WORKERS=4           processes that share the tests; those that use Ray stay in one
+#   make test PYTEST_WORKERS=4           processes that share the tests; most of the time some wait for others
 #   make bench BENCH_ARGS="..."          options for the benchmarks
 
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
 BENCH_ARGS ?=
 
 VENV := .venv

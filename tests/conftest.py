@@ -46,11 +46,25 @@ def cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         yield folder
 
 
+SLOWEST_FIRST = ("ray", "survival", "notebooks")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, for what they share, and all that use Ray, for their cluster."""
+    """Keep the tests of a file in one process, for what they share, and those that use Ray, for their cluster.
+
+    The groups that take minutes, most of them waiting for processes, come first, so that the others run beside them.
+    """
     for item in items:
-        group = "ray" if item.path.parent.name == "ray" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    places = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: places.get(_group(item), len(places)))
+
+
+def _group(item: pytest.Item) -> str:
+    name = item.path.stem.removeprefix("test_")
+    if name in SLOWEST_FIRST:
+        return name
+    return "ray" if item.path.parent.name == "ray" else str(item.path)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
