@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune import Callback
 from ray.tune.error import TuneError
 from ray.tune.search import Searcher
 from rich.console import Console
@@ -19,6 +21,7 @@ from raytrain.tuning.candidates import Candidates
 from raytrain.tuning.cross_validation import CrossValidation
 from raytrain.tuning.interruption import interruptible, run_error
 from raytrain.tuning.judging import Candidate, Judging
+from raytrain.tuning.recorder import error_reason
 from raytrain.tuning.silent_reporter import SilentReporter
 
 __all__ = ["SearchResources", "judge_candidates"]
@@ -81,7 +84,7 @@ def judge_candidates(
             ),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                num_samples=candidates.limit,
+                num_samples=-1,  # the searcher knows when all are done
                 max_concurrent_trials=min(room, candidates.limit, resources.most or room),
                 reuse_actors=True,
                 trial_dirname_creator=_trial_id,
@@ -90,14 +93,15 @@ def judge_candidates(
                 name="search",
                 storage_path=folder,
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-                failure_config=tune.FailureConfig(max_failures=_RETRIES),
+                failure_config=tune.FailureConfig(max_failures=0),  # the searcher begins them again
+                callbacks=[_Deaths(searcher)],
                 progress_reporter=SilentReporter(),
                 verbose=0,
             ),
         )
         with interruptible(Console(stderr=True)) as interruption:
             try:
-                searcher.failed(tuner.fit())
+                tuner.fit()
             except (OSError, TuneError) as error:
                 raise run_error(error, Path(folder)) from error
             finally:
@@ -116,12 +120,14 @@ class _CandidateSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         self._candidates = candidates
         self._judge = judge
         self._running: dict[str, Candidate] = {}
+        self._again: list[Candidate] = []
+        self._deaths: Counter[int] = Counter()
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Return the next candidate as a trial's configuration."""
-        candidate = self._candidates.propose()
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return the next candidate as a trial's configuration; None to be asked again, as one may be judged again."""
+        candidate = self._again.pop() if self._again else self._candidates.propose()
         if candidate is None:
-            return str(Searcher.FINISHED)
+            return None if self._running else str(Searcher.FINISHED)
         self._running[trial_id] = candidate
         return {"candidate": candidate}
 
@@ -134,21 +140,23 @@ class _CandidateSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         result: Mapping[str, Any] | None = None,
         error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
     ) -> None:
-        """Pass on the scores of a candidate."""
-        # Of one that failed, the reason is known when all trials have ended: see `failed`.
+        """Pass on the scores of a candidate; of one that failed, Tune tells why a moment later: see `died`."""
         if trial_id in self._running and not error and result is not None and "folds" in result:
             self._candidates.observe(self._running.pop(trial_id), result["folds"])
 
-    def failed(self, results: tune.ResultGrid) -> None:
-        """Take from Tune why trials failed; as what an estimator raises is a result, it is their processes that did."""
-        errors = {one.config["candidate"].number: str(one.error) for one in results if one.error is not None}
-        for trial_id, candidate in list(self._running.items()):
-            if candidate.number in errors:
-                reason = f"its process failed: {errors[candidate.number].strip().splitlines()[-1]}"
-                self._candidates.observe(self._running.pop(trial_id), self._judge.unjudged(reason))
+    def died(self, trial_id: str, reason: str) -> None:
+        """Have a candidate judged again whose process died, or give it up; what an estimator raises is a result."""
+        candidate = self._running.pop(trial_id)
+        self._deaths[candidate.number] += 1
+        if self._deaths[candidate.number] <= _RETRIES:
+            self._again.append(candidate)
+        else:
+            self._candidates.observe(candidate, self._judge.unjudged(f"its process failed: {reason}"))
 
     def close(self, reason: str) -> None:
-        """Give up what is still running."""
+        """Give up what is still running, or waits to be judged again."""
+        for candidate in self._again:
+            self._candidates.observe(candidate, self._judge.unjudged(reason))
         for trial_id in list(self._running):
             self._candidates.observe(self._running.pop(trial_id), self._judge.unjudged(reason))
 
@@ -157,3 +165,18 @@ class _CandidateSearcher(Searcher):  # type: ignore[misc]  # ray is untyped
 
     def restore(self, checkpoint_path: str) -> None:
         """Restore nothing."""
+
+
+class _Deaths(Callback):  # type: ignore[misc]  # ray is untyped
+    """Tells the searcher of processes that died."""
+
+    def __init__(self, searcher: _CandidateSearcher) -> None:
+        self._searcher = searcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the candidates out of what Tune writes down."""
+        return {}
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:  # noqa: ANN401, ARG002
+        """Pass on why."""
+        self._searcher.died(trial.trial_id, error_reason(trial))

@@ -16,7 +16,7 @@ from raytrain.engine.manifest import finite
 from raytrain.tuning.records import EVENTS_FILE, Status, TrialRecord, add_epoch, records_of
 from raytrain.tuning.trial_files import trial_directory
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "error_reason"]
 
 _METRIC_PREFIXES = ("train/", "val/", "model/")
 _FACT_PREFIX = "model/"
@@ -110,7 +110,7 @@ class Recorder(Callback):  # type: ignore[misc]  # ray is untyped
         record = self.of(trial)
         if self.goes_on(record.number - 1):
             return
-        record.status, record.reason = "failed", _reason(trial)
+        record.status, record.reason = "failed", error_reason(trial)
         self._write_end(record)
 
     def settle(self, number: int, status: Status, reason: str) -> None:
@@ -167,7 +167,7 @@ def _cut_partial_line(path: Path) -> None:
                 file.truncate(content.rfind(b"\n") + 1)
 
 
-def _reason(trial: TuneTrial) -> str:
+def error_reason(trial: TuneTrial) -> str:
     """Return the error's own text: the last line of what Tune wrote of it, beside its driver until it is synced."""
     try:
         lines = Path(trial.error_file or "").read_text(encoding="utf-8").splitlines()
