@@ -108,9 +108,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # ray is untyped
         """Add an epoch to the trial's learning curve, and those before it that nobody told."""
         if "epoch" not in result:
             return  # no epoch yet
-        trial, point = self._trials[trial_id], json.loads(result.get("point", "null"))
-        if point not in (None, trial.user_attrs["point"]):  # a copy of another trial goes on with settings of its own
-            trial.set_user_attr("point", point)
+        if "point" in result:  # in a population, where a copy of another trial goes on with settings of its own
+            trial, point = self._trials[trial_id], json.loads(result["point"])
+            if point != trial.user_attrs["point"]:
+                trial.set_user_attr("point", point)
         for epoch, row in enumerate(json.loads(result.get("earlier", "[]")), start=1):
             if epoch < result["epoch"]:
                 self._report(trial_id, epoch, {**result, **row})
